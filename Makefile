@@ -1,0 +1,38 @@
+# Each target is one command that a person can run; CI runs the same ones.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: demo test lint bench clean servers
+
+$(VENV)/installed: pyproject.toml
+	@echo "== making a virtual environment in $(VENV) (once; a minute or so)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "== installing what the tests need"
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed  ## place a real call between two peers on this machine
+	$(BIN)/jingle demo
+
+servers:  ## the real servers the tests talk to, through apt-get, when they are not there yet
+	@sh tests/install_servers.sh
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy jingle tests
+
+test: $(VENV)/installed-dev servers lint
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/installed-dev
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage jingle-demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

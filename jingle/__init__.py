@@ -1,0 +1,1 @@
+"""Voice, video and file transfer over XMPP with Jingle."""

@@ -1,0 +1,1 @@
+"""What the bits are: RTP calls and file transfers."""

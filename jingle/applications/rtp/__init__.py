@@ -1,0 +1,1 @@
+"""XEP-0167: Jingle RTP Sessions, as an application."""

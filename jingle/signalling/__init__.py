@@ -1,0 +1,1 @@
+"""XMPP, and only XMPP: stanzas to elements and back, discovery, external services."""

@@ -1,0 +1,1 @@
+"""Fakes and conformance checks for people who write their own transport or application."""

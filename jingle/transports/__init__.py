@@ -1,0 +1,1 @@
+"""How bits move: one file per transport method."""

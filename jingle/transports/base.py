@@ -1,0 +1,233 @@
+"""What a transport is: the shapes that applications, signalling and the pump meet in (XEP-0166 section 12.2).
+
+A transport knows how to describe itself in a `<transport/>` element, takes the peer's, and connects. An application
+never sees a stanza, a transport never sees a `<description/>`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from ..elements.core import Role
+from ..elements.declare import Element
+
+
+class Kind(enum.Enum):
+    """What a transport offers and an application needs (XEP-0166 section 12.1, item 4)."""
+
+    DATAGRAM = "datagram"
+    STREAMING = "streaming"
+
+
+class Security(enum.Enum):
+    """What protects the bits on a connected transport; the value is what the `connected` event says."""
+
+    NONE = "none"
+    TLS = "tls"
+    DTLS = "dtls"
+
+
+class ByteStream(Protocol):
+    """A connected STREAMING transport: bytes in order, both ways."""
+
+    @property
+    def security(self) -> Security:
+        """What protects the bytes."""
+        ...
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Fill part of `buffer` and return how many bytes; 0 once the peer has ended its side.
+
+        Raises:
+            TransportFailed: The stream broke.
+        """
+        ...
+
+    async def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Send all of `data`; returns once there is room for more (back-pressure).
+
+        Raises:
+            TransportFailed: The stream broke.
+        """
+        ...
+
+    async def send_eof(self) -> None:
+        """Say that nothing more follows; receiving goes on."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close both directions and free everything; safe to call twice."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateSummary:
+    """One end of the selected path, for events and reports."""
+
+    type: str
+    """`host`, `srflx`, `prflx` or `relay`; for streaming transports their own words (`direct`, `proxy`, `in-band`)."""
+
+    address: str
+    """`address:port` as text."""
+
+    protocol: str = "udp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Path:
+    """Where the bits of a connected transport go."""
+
+    local: CandidateSummary
+    remote: CandidateSummary
+
+
+class DatagramLink(Protocol):
+    """A connected ICE-UDP transport with DTLS: RTP and RTCP under SRTP keys, and SCTP."""
+
+    @property
+    def security(self) -> Security:
+        """Always `DTLS` for calls."""
+        ...
+
+    @property
+    def dtls(self) -> Any:
+        """The `aiortc.RTCDtlsTransport` that RTP senders and receivers, and SCTP, sit on."""
+        ...
+
+
+class StanzaPort(Protocol):
+    """What a transport may ask of the XMPP connection: IBB sends its bytes through it, S5B asks proxies."""
+
+    async def request(self, to: str, payload: Element, *, kind: str = "set", timeout: float = 30) -> Element | None:
+        """Send an IQ and return the payload of its result (`None` where it is empty).
+
+        Raises:
+            SignallingError: An error came back, or nothing did in time.
+        """
+        ...
+
+    def on_request(
+        self, namespace: str, handler: Callable[[str, Element], Awaitable[Element | None]]
+    ) -> Callable[[], None]:
+        """Hand every IQ-set whose payload is in `namespace` to `handler(sender, payload)`.
+
+        The handler returns the payload of the result or raises a `RemoteProtocolError`, which becomes the error.
+        The function that comes back takes the handler off again.
+        """
+        ...
+
+    async def find_proxies(self) -> Sequence[Any]:
+        """The `<streamhost/>` elements of the SOCKS5 proxies that our server offers (XEP-0065 section 6)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class IceServer:
+    """A STUN or TURN server (XEP-0215, `--stun`, `--turn`)."""
+
+    scheme: str
+    """`stun`, `turn` or `turns`."""
+
+    host: str
+    port: int
+    transport: str = "udp"
+    """`udp` or `tcp`; `turns` is always TLS over `tcp`."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransportOptions:
+    """What the user decided about how bits may move."""
+
+    relay_only: bool = False
+    """Never reveal an address of this machine: only relayed candidates are gathered and offered."""
+
+    loopback: bool = False
+    """Gather loopback addresses too (they are used anyway when the machine has no other)."""
+
+    ice_servers: tuple[IceServer, ...] = ()
+    """Configured servers, used beside those that the XMPP server offers."""
+
+
+@dataclass(kw_only=True)
+class TransportContext:
+    """What a transport of one content of one session may know and use."""
+
+    role: Role
+    """Our role in the session; the initiator is the ICE controlling side (XEP-0176 section 5.6)."""
+
+    local: str
+    """Our full JID."""
+
+    remote: str
+    """The peer's full JID."""
+
+    sid: str
+    """The session's id."""
+
+    port: StanzaPort
+    options: TransportOptions
+    send_info: Callable[[Element], None]
+    """Send a `<transport/>` in a transport-info; may be called before the session is acknowledged (it is queued)."""
+
+    ice_servers: Callable[[], Awaitable[tuple[IceServer, ...]]]
+    """STUN and TURN servers that the XMPP server offers just now; may take long, so never wait for it with an offer."""
+
+    features: frozenset[str] = frozenset()
+    """What the peer's disco#info says, where it is known."""
+
+
+class Transport(Protocol):
+    """One transport of one content: describe, accept the peer's, connect. One object for one try."""
+
+    namespace: ClassVar[str]
+    kind: ClassVar[Kind]
+    name: ClassVar[str]
+    """The word the command line uses (`--transport NAME`)."""
+
+    priority: ClassVar[int]
+    """Where several would do, the highest is tried first."""
+
+    features: ClassVar[tuple[str, ...]]
+    """What to announce in disco#info."""
+
+    def __init__(self, context: TransportContext) -> None: ...
+
+    async def describe(self) -> Element:
+        """Our `<transport/>` for session-initiate, session-accept, content-add or transport-replace."""
+        ...
+
+    async def accept(self, remote: Element) -> None:
+        """Take the peer's `<transport/>`, from an offer or an answer.
+
+        Raises:
+            RemoteProtocolError: It cannot be understood or used.
+            TransportFailed: It asks for something we refuse, such as no encryption.
+        """
+        ...
+
+    async def info(self, remote: Element) -> None:
+        """Take a `<transport/>` of a transport-info."""
+        ...
+
+    async def connect(self) -> Any:
+        """Return the connected `ByteStream` or `DatagramLink`; called once both sides have described themselves.
+
+        Raises:
+            TransportFailed: Nothing worked; `tried` lists what was tried.
+        """
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """The selected path once connected."""
+        ...
+
+    async def aclose(self) -> None:
+        """Free everything; safe to call at any time, and twice."""
+        ...

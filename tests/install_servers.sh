@@ -1,0 +1,23 @@
+#!/bin/sh
+# Install the real servers the tests run against, where they are missing and apt-get is there.
+# Where that is impossible this says so and succeeds: the tests then name each group they could not run.
+set -u
+need=""
+command -v prosody >/dev/null 2>&1 || need="$need prosody"
+command -v turnserver >/dev/null 2>&1 || need="$need coturn"
+command -v ip >/dev/null 2>&1 || need="$need iproute2"
+[ -z "$need" ] && exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "== no apt-get here: please install$need by hand" >&2
+    exit 0
+fi
+sudo=""
+[ "$(id -u)" -eq 0 ] || sudo="sudo -n"
+echo "== installing$need"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq >/dev/null 2>&1
+# The packages would start system-wide servers; the tests start their own, with their own configuration.
+# shellcheck disable=SC2086
+$sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $need >/dev/null \
+    || echo "== could not install$need" >&2
+exit 0
