@@ -15,6 +15,30 @@ JingleError
 
 from __future__ import annotations
 
+JINGLE_CONDITIONS = {
+    "out-of-order": ("unexpected-request", "wait"),
+    "tie-break": ("conflict", "cancel"),
+    "unknown-session": ("item-not-found", "cancel"),
+    "unsupported-info": ("feature-not-implemented", "modify"),
+    "security-required": ("not-acceptable", "cancel"),
+}
+"""Jingle condition to the stanza condition and error type that go with it (XEP-0166 sections 6.7, 6.8, 7.2.16, 9, 10)."""
+
+ERROR_TYPES = {
+    "bad-request": "modify",
+    "forbidden": "auth",
+    "jid-malformed": "modify",
+    "not-acceptable": "modify",
+    "not-authorized": "auth",
+    "policy-violation": "modify",
+    "recipient-unavailable": "wait",
+    "redirect": "modify",
+    "remote-server-timeout": "wait",
+    "resource-constraint": "wait",
+    "unexpected-request": "wait",
+}
+"""Stanza condition to error type where that is not `cancel` (RFC 6120 section 8.3.3)."""
+
 
 class JingleError(Exception):
     """Base class of everything this package raises on purpose."""
@@ -25,15 +49,19 @@ class ProtocolError(JingleError):
 
     Attributes:
         text: What is wrong, in a sentence for a human.
-        condition: The stanza error condition (RFC 6120 section 8.3.3).
+        condition: The stanza error condition (RFC 6120 section 8.3.3); without one, that of the Jingle condition, and
+            `bad-request` where there is neither.
         jingle: The Jingle condition (XEP-0166 section 10), or `None`.
+        type: The stanza error type: `cancel`, `modify`, `wait` or `auth`.
     """
 
-    def __init__(self, text: str, *, condition: str = "bad-request", jingle: str | None = None) -> None:
+    def __init__(self, text: str, *, condition: str | None = None, jingle: str | None = None) -> None:
         super().__init__(text)
+        usual_condition, usual_type = JINGLE_CONDITIONS.get(jingle or "", ("bad-request", None))
         self.text = text
-        self.condition = condition
+        self.condition = condition or usual_condition
         self.jingle = jingle
+        self.type = usual_type or ERROR_TYPES.get(self.condition, "cancel")
 
 
 class LocalProtocolError(ProtocolError):
