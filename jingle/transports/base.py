@@ -7,7 +7,7 @@ never sees a stanza, a transport never sees a `<description/>`.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -84,6 +84,97 @@ class Path:
     remote: CandidateSummary
 
 
+@dataclass(frozen=True, slots=True)
+class RtpPacket:
+    """One RTP packet that came in (RFC 3550 section 5.1), decrypted and routed to its stream."""
+
+    payload_type: int
+    marker: bool
+    sequence_number: int
+    """16 bit, as on the wire: it wraps."""
+
+    timestamp: int
+    """32 bit, as on the wire, in units of the payload type's clock: it wraps."""
+
+    ssrc: int
+    payload: bytes
+    arrival: float
+    """When it came in, on the event loop's clock, in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RtpParameters:
+    """What both sides agreed on for the RTP of one content."""
+
+    clock_rates: Mapping[int, int]
+    """Every payload type that may come in or go out, and its RTP clock in Hz."""
+
+    ssrc: int
+    """The one we send with."""
+
+    cname: str
+    """Our canonical name (RFC 7022); the same in every stream of a session, so that they can be synchronised."""
+
+    mid: str | None = None
+    """The content's name where several share the link (BUNDLE, RFC 8843), else `None`."""
+
+    remote_ssrcs: frozenset[int] = frozenset()
+    """The sources that the peer announced (XEP-0339); others are taken by their payload type."""
+
+    header_extensions: Mapping[str, int] = field(default_factory=dict)
+    """The agreed header extensions (XEP-0294): URI and id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RtpStatistics:
+    """Counters of one RTP stream since it was opened; times in seconds."""
+
+    packets_sent: int
+    bytes_sent: int
+    """Payload only, without headers and padding (RFC 3550 section 6.4.1)."""
+
+    packets_received: int
+    bytes_received: int
+    packets_lost: int
+    """What the sequence numbers say is missing of the peer's packets."""
+
+    jitter: float
+    """Interarrival jitter of the peer's packets (RFC 3550 section 6.4.1)."""
+
+    rtt: float | None
+    """Smoothed round trip, or `None` until the peer has answered one of our reports."""
+
+    remote_packets_lost: int
+    """What the peer misses of our packets, as of its last report."""
+
+
+class RtpStream(Protocol):
+    """The RTP and RTCP of one content on a link, both directions."""
+
+    @property
+    def statistics(self) -> RtpStatistics:
+        """The counters as of now."""
+        ...
+
+    async def send(
+        self, payload: bytes, *, payload_type: int, timestamp: int, marker: bool = False, audio_level: int | None = None
+    ) -> None:
+        """Send one packet; like any datagram it may get lost, and a link that is down loses it silently.
+
+        Args:
+            payload: What the payload format of the codec says.
+            payload_type: One of `RtpParameters.clock_rates`.
+            timestamp: In units of that clock; taken modulo 2**32.
+            marker: For audio, the first packet after a silence (RFC 3551 section 4.1).
+            audio_level: Loudness in -dBov, 0 (loudest) to 127 (RFC 6464); sent where that was negotiated.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Say goodbye (RTCP BYE) and stop; safe to call twice."""
+        ...
+
+
 class DatagramLink(Protocol):
     """A connected ICE-UDP transport with DTLS: RTP and RTCP under SRTP keys, and SCTP."""
 
@@ -94,7 +185,14 @@ class DatagramLink(Protocol):
 
     @property
     def dtls(self) -> Any:
-        """The `aiortc.RTCDtlsTransport` that RTP senders and receivers, and SCTP, sit on."""
+        """The `aiortc.RTCDtlsTransport` that RTP and SCTP sit on."""
+        ...
+
+    def rtp_stream(self, parameters: RtpParameters, on_packet: Callable[[RtpPacket], None]) -> RtpStream:
+        """Open the RTP stream of one content; packets that came in just before are handed over first.
+
+        `on_packet` is called on the event loop, in order of arrival, until the stream is closed.
+        """
         ...
 
 
