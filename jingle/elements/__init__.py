@@ -4,6 +4,36 @@ Importing the package registers every model, so what `declare.parse` makes of an
 imported what before.
 """
 
-from . import core, ice_udp, initiation, rtp, services
+from . import (
+    core,
+    disco,
+    file_transfer,
+    hashes,
+    ibb,
+    ice_udp,
+    initiation,
+    invite,
+    messages,
+    raw_udp,
+    rtp,
+    s5b,
+    security,
+    services,
+)
 
-__all__ = ["core", "ice_udp", "initiation", "rtp", "services"]
+__all__ = [
+    "core",
+    "disco",
+    "file_transfer",
+    "hashes",
+    "ibb",
+    "ice_udp",
+    "initiation",
+    "invite",
+    "messages",
+    "raw_udp",
+    "rtp",
+    "s5b",
+    "security",
+    "services",
+]

@@ -76,13 +76,14 @@ def text(
     default: Any = MISSING,
     inside: str | None = None,
     within: range = UNSIGNED_INT,
+    longest: int = bounds.TEXT,
 ) -> Any:
     """The element's own text, or with `name` that of a child element.
 
     With `inside`, that of a grandchild: `<inside><name>text</name></inside>`, where the field next to it is a
-    `choice` that `inside` is one of.
+    `choice` that `inside` is one of. The element's own text is always there, if empty: XML cannot tell the two apart.
     """
-    declared = Declared(kind="text", name=name, inside=inside, within=within, longest=bounds.TEXT)
+    declared = Declared(kind="text", name=name, inside=inside, within=within, longest=longest)
     return _field(default, declared)
 
 
