@@ -1,1 +1,6 @@
-"""A small XMPP server in the process, on loopback addresses, for the demo, the samples and fast tests."""
+"""A small XMPP server in the process, and what the demo makes of a call: a stanza ladder, a picture, a number."""
+
+from .limits import Limits
+from .server import LoopbackServer
+
+__all__ = ["Limits", "LoopbackServer"]
