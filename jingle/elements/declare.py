@@ -22,7 +22,7 @@ from xml.etree import ElementTree as ET
 from ..errors import LocalProtocolError, RemoteProtocolError
 from . import bounds
 from .fields import attr, child, children, choice, flag, key, text
-from .model import REGISTRY, Arrival, Element, Plan, Slot, Unknown, element, plan_of, shape
+from .model import Arrival, Element, Plan, Slot, Unknown, element, plan_of, plan_of_tag, shape
 from .source import split, to_text
 from .values import SPACE
 
@@ -100,25 +100,24 @@ def _well_formed(source: str) -> ET.Element:
 
 
 def _read(xml: ET.Element, depth: int) -> Element:
-    model = REGISTRY.get(xml.tag)
+    plan = plan_of_tag(xml.tag)
+    if plan is None:
+        return _unknown(xml, depth)
     attributes = xml.items()
     if depth > bounds.DEPTH or len(xml) > bounds.CHILDREN or len(attributes) > bounds.ATTRIBUTES:
         raise _beyond(xml, depth)
-    if model is None:
-        return _unknown(xml, depth)
-    plan = plan_of(model)
     values = plan.defaults.copy()
-    spelled = _read_attributes(attributes, plan, values)
-    stray = _read_text(xml.text, plan, values)
+    spelled = _read_attributes(attributes, plan, values) if attributes else None
+    stray = _read_text(xml.text, plan, values) if xml.text or plan.own_text else None
     arrival = _read_children(xml, plan, values, depth) if len(xml) else None
     if len(values) != plan.size:
         missing = next(slot for slot in plan.required if slot.field not in values)
-        raise RemoteProtocolError(missing.absence(model.NAME))
+        raise RemoteProtocolError(missing.absence(plan.model.NAME))
     if spelled or stray or arrival:
         arrival = arrival or Arrival()
-        arrival.attributes, arrival.text = spelled, stray
+        arrival.attributes, arrival.text = spelled or {}, stray
         values["arrival"] = arrival
-    made = _new(model)
+    made = _new(plan.model)
     _set(made, "__dict__", values)
     return made
 
@@ -127,7 +126,11 @@ def _value(slot: Slot, raw: str, plan: Plan) -> Any:
     try:
         return slot.codec.read(raw)
     except ValueError as exc:
-        raise RemoteProtocolError(slot.complaint(plan.model.NAME, raw, str(exc))) from None
+        raise _malformed(slot, raw, plan, exc) from None
+
+
+def _malformed(slot: Slot, raw: str, plan: Plan, error: ValueError) -> RemoteProtocolError:
+    return RemoteProtocolError(slot.complaint(plan.model.NAME, raw, str(error)))
 
 
 def _read_attributes(attributes: Any, plan: Plan, values: dict[str, Any]) -> dict[str, str]:
@@ -144,8 +147,12 @@ def _read_attributes(attributes: Any, plan: Plan, values: dict[str, Any]) -> dic
                 )
             strange.append((name, raw))
             continue
-        value = values[slot.field] = _value(slot, raw, plan)
-        if not slot.codec.exact and slot.codec.write(value) != raw:
+        codec = slot.codec
+        try:
+            value = values[slot.field] = codec.read(raw)
+        except ValueError as exc:
+            raise _malformed(slot, raw, plan, exc) from None
+        if not codec.exact and codec.write(value) != raw:
             spelled[name] = raw
     if strange:
         values["extra_attributes"] = tuple(sorted(strange))
@@ -172,8 +179,9 @@ def _stray(raw: str | None) -> str | None:
 
 def _read_children(xml: ET.Element, plan: Plan, values: dict[str, Any], depth: int) -> Arrival | None:
     """Put the child elements into `values`; return how they came, where a writer would not write them like that."""
-    arrival = Arrival()
     order: list[int] = []
+    sources: dict[int, str] = {}
+    tails: dict[int, str] = {}
     lists: dict[str, list[Element]] = {}
     seen: set[str] = set()
     for part in xml:
@@ -187,15 +195,16 @@ def _read_children(xml: ET.Element, plan: Plan, values: dict[str, Any], depth: i
             if slot.kind == "child":
                 values[slot.field] = _read(part, depth + 1)
             elif not _read_bare(part, slot, plan, values):
-                arrival.sources[len(order)] = _unknown(part, depth + 1).source
+                sources[len(order)] = _unknown(part, depth + 1).source
         if part.tail and (stray := _stray(part.tail)):
-            arrival.tails[len(order)] = stray
+            tails[len(order)] = stray
         order.append(slot.position)
     for name, found in lists.items():
         values[name] = tuple(found)
-    if order != sorted(order):
-        arrival.order = tuple(order)
-    return arrival if arrival.order or arrival.sources or arrival.tails else None
+    in_order = order == sorted(order)
+    if in_order and not sources and not tails:
+        return None
+    return Arrival(order=None if in_order else tuple(order), sources=sources, tails=tails)
 
 
 def _slot_of(plan: Plan, part: ET.Element) -> Slot:
@@ -287,12 +296,13 @@ def _write(model: Element) -> ET.Element:
         xml.text = plan.own_text.codec.write(values[plan.own_text.field]) or None
     for slot in plan.in_order:
         value = values[slot.field]
+        if value is None or value == () or (value is False and slot.kind == "flag"):
+            continue
         if slot.kind == "children":
             xml.extend([_write(part) for part in value])
         elif slot.kind == "child":
-            if value is not None:
-                xml.append(_write(value))
-        elif value is not None and value is not False:
+            xml.append(_write(value))
+        else:
             _write_bare(xml, slot, value, values)
     if model.arrival is not None:
         _as_it_came(xml, model.arrival)

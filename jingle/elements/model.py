@@ -151,6 +151,7 @@ class Plan:
 
 REGISTRY: dict[str, type[Element]] = {}
 _PLANS: dict[type[Element], Plan] = {}
+_PLANS_BY_TAG: dict[str, Plan] = {}
 _EXTRA = Declared(kind="children")
 
 
@@ -179,7 +180,9 @@ def element(namespace: str, name: str) -> Callable[[type[T]], type[T]]:
         if tag in REGISTRY:
             raise TypeError(f"{tag} has a model already: {REGISTRY[tag].__name__}")
         REGISTRY[tag] = model
-        _PLANS.clear()  # a shape in some annotation may have one more model now
+        # A shape in some annotation may have one more model now.
+        _PLANS.clear()
+        _PLANS_BY_TAG.clear()
         return model
 
     return decorate
@@ -190,6 +193,14 @@ def plan_of(model: type[Element]) -> Plan:
     plan = _PLANS.get(model)
     if plan is None:
         plan = _PLANS[model] = _compile(model)
+    return plan
+
+
+def plan_of_tag(tag: str) -> Plan | None:
+    """Return the plan of the model of an element, or `None` where no model is registered for it."""
+    plan = _PLANS_BY_TAG.get(tag)
+    if plan is None and tag in REGISTRY:
+        plan = _PLANS_BY_TAG[tag] = plan_of(REGISTRY[tag])
     return plan
 
 

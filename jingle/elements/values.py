@@ -40,7 +40,7 @@ class Codec:
     """
 
     read: Callable[[str], Any]
-    check: Callable[[Any], None]
+    check: Callable[[Any], object]
     write: Callable[[Any], str]
     exact: bool
 
@@ -55,15 +55,12 @@ def clean(text: str) -> str:
 def strings(longest: int, shortest: int = 0) -> Codec:
     """Text between two lengths."""
 
-    def check(value: str) -> None:
-        if not shortest <= len(value) <= longest:
-            raise ValueError("is empty" if not value else f"is longer than {longest} characters")
-
     def read(raw: str) -> str:
-        check(raw)
+        if not shortest <= len(raw) <= longest:
+            raise ValueError("is empty" if not raw else f"is longer than {longest} characters")
         return raw
 
-    return Codec(read, check, clean, exact=True)
+    return Codec(read, read, clean, exact=True)
 
 
 def whole_numbers(within: range) -> Codec:
@@ -75,8 +72,10 @@ def whole_numbers(within: range) -> Codec:
             raise ValueError(f"is not between {low} and {high}")
 
     def read(raw: str) -> int:
-        if not SIGNED.fullmatch(raw) and not SIGNED.fullmatch(raw.strip(SPACE)):
-            raise ValueError("is not a whole number")
+        # What everybody writes is plain digits; asking that first halves the time.
+        if not (raw.isdecimal() and raw.isascii() and len(raw) <= bounds.DIGITS):
+            if not SIGNED.fullmatch(raw.strip(SPACE)):
+                raise ValueError("is not a whole number")
         value = int(raw)
         if not low <= value <= high:
             raise ValueError(f"is not between {low} and {high}")
