@@ -22,7 +22,7 @@ JINGLE_CONDITIONS = {
     "unsupported-info": ("feature-not-implemented", "modify"),
     "security-required": ("not-acceptable", "cancel"),
 }
-"""Jingle condition to the stanza condition and error type that go with it (XEP-0166 sections 6.7, 6.8, 7.2.16, 9, 10)."""
+"""Jingle condition to the stanza condition and error type that go with it (XEP-0166 sections 6 to 10)."""
 
 ERROR_TYPES = {
     "bad-request": "modify",
