@@ -1,0 +1,455 @@
+"""One generation of ICE (RFC 8445, RFC 8838, RFC 7675): an `aioice.Connection` that trickles.
+
+The only file that touches private parts of `aioice.Connection`. What is changed of it, and why:
+
+- gathering: host candidates are known at once, those of servers follow while checks run; several servers, IPv6,
+  loopback, TURN over TLS with the name verified; aioice waits up to 5 s for one STUN and one TURN server;
+- consent: a response may take as long as consent lasts; aioice counts one that takes longer than 0.5 s as lost;
+- bounds: candidates, pairs, role switches and unreadable packets, all of which a peer could make up without end;
+- checks cut short by a success may be made again when the peer nominates another pair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import random
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import aioice
+from aioice import stun
+from aioice.candidate import Candidate
+from aioice.ice import CandidatePair, StunProtocol, TransportPolicy
+from aioice.utils import random_string
+
+from .base import CandidateSummary, IceServer, Path
+from .ice_gathering import (
+    GATHERING_ERRORS,
+    IceSocket,
+    RelaySocket,
+    allocate,
+    ask_reflexive,
+    local_addresses,
+    open_host,
+    resolve,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_REMOTE_CANDIDATES = 100
+MAX_PAIRS = 100
+"""The check list's limit (RFC 8445 section 6.1.2.5)."""
+
+MAX_SERVERS = 4
+"""STUN servers, and as many TURN servers, that are asked."""
+
+_MAX_NAMES = 8
+"""Names of the peer's host candidates that are being resolved by multicast DNS at the same time."""
+
+_MAX_ROLE_SWITCHES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """What one side's connectivity checks are signed with (RFC 8445 section 5.3)."""
+
+    ufrag: str
+    pwd: str = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> Credentials:
+        """Fresh random credentials of our own."""
+        return cls(ufrag=random_string(8), pwd=random_string(24))
+
+
+@dataclass(frozen=True, kw_only=True)
+class IceSettings:
+    """How an ICE agent gathers, checks and gives up. Times are in seconds."""
+
+    relay_only: bool = False
+    loopback: bool = False
+    connect_timeout: float = 20
+    """From the start of the checks to the first selected pair and through the DTLS handshake."""
+
+    gather_timeout: float = 10
+    """After this a STUN or TURN server counts as dead; nothing else waits for it."""
+
+    refresh_interval: float = 15
+    """How often a STUN server is asked again before a pair is selected, so that a NAT keeps its mapping."""
+
+    consent_interval: float = 5
+    """Between two consent checks, randomised by a fifth (RFC 7675 section 5.1)."""
+
+    consent_expiry: float = 30
+    """Without a response for so long the peer counts as gone (RFC 7675 section 5.1)."""
+
+    turn_tls: ssl.SSLContext | None = None
+    """How a `turns` server's certificate is verified; `None` trusts the system's authorities."""
+
+
+ServerSource = Callable[[], Awaitable[tuple[IceServer, ...]]]
+
+
+class IceConnection(aioice.Connection):
+    """Our side of one generation: its sockets, its candidates, its checks.
+
+    Args:
+        controlling: Whether we nominate (the session's initiator, XEP-0176 section 5.6).
+        settings: How to gather and when to give up.
+        on_candidate: Called with each local candidate, host candidates from within `open()`.
+        on_datagram: Called with each datagram that is not STUN.
+        on_lost: Called once, with a sentence, when an established connection is gone.
+        local: Our credentials; fresh ones if `None`.
+    """
+
+    def __init__(
+        self,
+        *,
+        controlling: bool,
+        settings: IceSettings,
+        on_candidate: Callable[[Candidate], None],
+        on_datagram: Callable[[bytes], None],
+        on_lost: Callable[[IceConnection, str], None],
+        local: Credentials | None = None,
+    ) -> None:
+        self.local = local or Credentials.generate()
+        super().__init__(
+            ice_controlling=controlling,
+            local_username=self.local.ufrag,
+            local_password=self.local.pwd,
+            # Makes aioice leave the peer's .local names alone, which a lookup would reveal us by.
+            transport_policy=TransportPolicy.RELAY if settings.relay_only else TransportPolicy.ALL,
+        )
+        self.remote: Credentials | None = None
+        self.remote_known = asyncio.Event()
+        self.gathered = asyncio.Event()
+        self.problems: list[str] = []
+        self.round_trip_time: float | None = None
+        self._settings = settings
+        self._on_candidate, self._on_datagram, self._on_lost = on_candidate, on_datagram, on_lost
+        self._servers: set[IceServer] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._resolving = 0
+        self._established = False
+        self._requests: dict[CandidatePair, stun.Message] = {}
+        self._switches = 0
+
+    # Gathering
+
+    async def open(self, sources: tuple[ServerSource, ...]) -> None:
+        """Open the host sockets, and return while the servers that `sources` name are still being asked."""
+        self._local_candidates_start = True
+        addresses = [] if self._settings.relay_only else local_addresses(loopback=self._settings.loopback)
+        for rank, address in enumerate(addresses):
+            try:
+                protocol = await open_host(lambda: IceSocket(self), address, rank=rank)
+            except OSError as error:
+                log.debug("no candidate on %s: %s", address, error)
+                continue
+            self._protocols.append(protocol)
+            if self._closing:
+                await protocol.close()
+                return
+            self._add_local(protocol.local_candidate)
+        self._local_candidates_end = True  # what connect() asks for; later candidates are paired as they come
+        self._spawn(self._ask_servers(sources))
+
+    async def _ask_servers(self, sources: tuple[ServerSource, ...]) -> None:
+        try:
+            await asyncio.gather(*(self._ask_source(source) for source in sources))
+        finally:
+            self.gathered.set()
+
+    async def _ask_source(self, source: ServerSource) -> None:
+        try:
+            async with asyncio.timeout(self._settings.gather_timeout):
+                servers = await source()
+        except Exception as error:  # the source is the caller's code; no failure of it may end the call
+            self.problems.append(f"STUN and TURN servers could not be asked for: {error!r}")
+            log.warning("STUN and TURN servers could not be asked for: %r", error)
+            return
+        async with asyncio.TaskGroup() as group:
+            for server in servers:
+                relay = server.scheme in ("turn", "turns")
+                known = sum((other.scheme != "stun") == relay for other in self._servers)
+                if server in self._servers or known >= MAX_SERVERS:
+                    continue
+                if relay:
+                    self._servers.add(server)
+                    group.create_task(self._gather_relayed(server, known))
+                elif server.scheme == "stun" and server.transport == "udp" and not self._settings.relay_only:
+                    self._servers.add(server)
+                    group.create_task(self._gather_reflexive(server, known))
+
+    async def _gather_reflexive(self, server: IceServer, rank: int) -> None:
+        try:
+            async with asyncio.timeout(self._settings.gather_timeout):
+                addresses = await resolve(server.host, server.port)
+        except GATHERING_ERRORS as error:
+            return self._note(server, error)
+        asked = []
+        for protocol in list(self._protocols):
+            if isinstance(protocol, RelaySocket):
+                continue
+            base = ipaddress.ip_address(protocol.local_candidate.host)
+            for address in addresses:
+                there = ipaddress.ip_address(address[0])
+                if there.version == base.version and (there.is_loopback or not base.is_loopback):
+                    asked.append(self._ask_one(protocol, server, address, rank))
+                    break
+        await asyncio.gather(*asked)
+
+    async def _ask_one(self, protocol: StunProtocol, server: IceServer, address: tuple[str, int], rank: int) -> None:
+        try:
+            async with asyncio.timeout(self._settings.gather_timeout):
+                found = await ask_reflexive(protocol, address, rank=rank)
+        except GATHERING_ERRORS as error:
+            return self._note(server, error)
+        if found is not None and self._add_local(found):
+            self._spawn(self._keep_mapping(protocol, address, rank))
+
+    async def _keep_mapping(self, protocol: StunProtocol, address: tuple[str, int], rank: int) -> None:
+        """While it rings, no check goes through the NAT and it would forget us (RFC 8445 section 5.1.1.4)."""
+        while not self._nominated:
+            await asyncio.sleep(self._settings.refresh_interval)
+            with suppress(*GATHERING_ERRORS):
+                async with asyncio.timeout(self._settings.gather_timeout):
+                    if found := await ask_reflexive(protocol, address, rank=rank):
+                        self._add_local(found)
+
+    async def _gather_relayed(self, server: IceServer, rank: int) -> None:
+        # A relay reached over TCP or TLS costs the call delay, so those over UDP are wanted more.
+        rank += 0 if server.transport == "udp" and server.scheme == "turn" else MAX_SERVERS
+        try:
+            async with asyncio.timeout(self._settings.gather_timeout):
+                protocol = await allocate(
+                    lambda: RelaySocket(self),
+                    server,
+                    tls=self._settings.turn_tls or ssl.create_default_context(),
+                    rank=rank,
+                    hide_related=self._settings.relay_only,
+                )
+        except GATHERING_ERRORS as error:
+            return self._note(server, error)
+        self._protocols.append(protocol)
+        if self._add_local(protocol.local_candidate):
+            # connect() may be running: pair the new base with what is known of the peer (RFC 8838 section 10).
+            for remote in self._remote_candidates:
+                self._pair_remote_candidate(remote)
+            self.sort_check_list()
+
+    def _add_local(self, candidate: Candidate) -> bool:
+        address = (candidate.host, candidate.port)
+        if self._closing or any((other.host, other.port) == address for other in self._local_candidates):
+            return False  # redundant (RFC 8445 section 5.1.3)
+        self._local_candidates.append(candidate)
+        self._on_candidate(candidate)
+        return True
+
+    def _note(self, server: IceServer, error: Exception) -> None:
+        text = f"{server.scheme}:{server.host}:{server.port} ({server.transport}): {error or type(error).__name__}"
+        self.problems.append(text)
+        log.info("no candidate from %s", text)
+
+    # The peer
+
+    def set_remote(self, credentials: Credentials) -> None:
+        """Take the peer's credentials of this generation; checks can start."""
+        self.remote = credentials
+        self.remote_username, self.remote_password = credentials.ufrag, credentials.pwd
+        self.remote_known.set()
+
+    async def add_remote(self, candidate: Candidate) -> None:
+        """Take a candidate of the peer; one with a `.local` name once multicast DNS has found its address.
+
+        More than `MAX_REMOTE_CANDIDATES`, and loopback addresses where we use none, are dropped.
+        """
+        if self._closing or len(self._remote_candidates) >= MAX_REMOTE_CANDIDATES:
+            return log.warning("candidate %s dropped", candidate.host)
+        if candidate.host.endswith(".local"):
+            if self._resolving < _MAX_NAMES and not self._settings.relay_only:
+                self._resolving += 1
+                self._spawn(self._resolve_remote(candidate))
+            return None
+        if ipaddress.ip_address(candidate.host).is_loopback and not self._is_on_loopback():
+            # Else a peer could have us knock at the services of our own machine.
+            return log.debug("loopback candidate ignored")
+        return await self.add_remote_candidate(candidate)
+
+    async def _resolve_remote(self, candidate: Candidate) -> None:
+        try:
+            await self.add_remote_candidate(candidate)
+        except OSError as error:  # port 5353 is taken, or there is no multicast
+            log.info("%s cannot be resolved: %s", candidate.host, error)
+        finally:
+            self._resolving -= 1
+
+    def _is_on_loopback(self) -> bool:
+        return any(ipaddress.ip_address(protocol.local_candidate.host).is_loopback for protocol in self._protocols)
+
+    # Checks
+
+    async def connect(self) -> None:
+        """Check pairs until one is nominated, then keep consent fresh; ends by `close()` or cancelling otherwise.
+
+        Raises:
+            ConnectionError: The connection was closed meanwhile.
+        """
+        await super().connect()
+        self._established = True
+        for pair in self._check_list:
+            # aioice cancelled these checks, yet leaves the pairs as if they were still going on: the peer could
+            # never have us move to one of them.
+            if pair.state is CandidatePair.State.IN_PROGRESS:
+                pair.task, pair.state = None, CandidatePair.State.FROZEN
+
+    def build_request(self, pair: CandidatePair, nominate: bool) -> stun.Message:
+        """Keep the request of a check, to be able to repeat it."""
+        request = super().build_request(pair, nominate)
+        self._requests[pair] = request
+        return request
+
+    def check_incoming(self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        """Let the peer's check trigger ours, within bounds (RFC 8445 section 7.3.1)."""
+        known = next((c for c in self._remote_candidates if (c._network_host, c.port) == addr), None)
+        if known is None and (
+            "PRIORITY" not in message.attributes or len(self._remote_candidates) >= MAX_REMOTE_CANDIDATES
+        ):
+            return
+        super().check_incoming(message, addr, protocol)
+        pair = known and self._find_pair(protocol, known)
+        if pair and pair.state is CandidatePair.State.IN_PROGRESS and pair in self._requests:
+            # The way is open now; aioice would wait for its next retransmission, which can be seconds away.
+            protocol.send_stun(self._requests[pair], pair.remote_addr)
+
+    async def check_start(self, pair: CandidatePair) -> None:
+        """Check a pair, giving up on a peer that never agrees on a role."""
+        if self._switches > _MAX_ROLE_SWITCHES:
+            self.check_state(pair, CandidatePair.State.FAILED)
+            return self.check_complete(pair)
+        return await super().check_start(pair)
+
+    def switch_role(self, ice_controlling: bool) -> None:
+        """Repair a role conflict (RFC 8445 section 7.3.1.1)."""
+        self._switches += 1
+        super().switch_role(ice_controlling)
+
+    def sort_check_list(self) -> None:
+        """Sort by priority, and forget the least wanted pairs beyond the limit (RFC 8445 section 6.1.2.5)."""
+        super().sort_check_list()
+        surplus = len(self._check_list) - MAX_PAIRS
+        for pair in self._check_list[::-1] if surplus > 0 else ():
+            if surplus > 0 and pair.state is CandidatePair.State.FROZEN:
+                self._check_list.remove(pair)
+                surplus -= 1
+
+    async def query_consent(self) -> None:
+        """Ask the peer again and again whether it still wants packets (RFC 7675 section 5.1)."""
+        assert self.remote_password is not None
+        loop, settings = asyncio.get_running_loop(), self._settings
+        granted = loop.time()
+
+        def grant(sent: float) -> None:
+            nonlocal granted
+            granted, self.round_trip_time = max(granted, sent), loop.time() - sent
+
+        waiting: list[_ConsentCheck] = []
+        try:
+            while loop.time() - granted < settings.consent_expiry:
+                if pair := self._nominated.get(1):
+                    check = _ConsentCheck(pair, self.build_request(pair, nominate=False), self.remote_password, grant)
+                    waiting.append(check)
+                    if (len(waiting) - 1) * settings.consent_interval > settings.consent_expiry:
+                        waiting.pop(0).forget()
+                await asyncio.sleep(settings.consent_interval * random.uniform(0.8, 1.2))
+        finally:
+            for check in waiting:
+                check.forget()
+        self._lose(f"the peer has not answered for {settings.consent_expiry:.0f} s")
+
+    # Data and the end
+
+    def data_received(self, data: bytes, component: int) -> None:
+        """Hand a datagram up at once; aioice would queue without bound."""
+        self._on_datagram(data)
+
+    def protocol_lost(self, protocol: StunProtocol) -> None:
+        """A socket is gone; that matters if it carries the selected pair."""
+        if not self._closing and any(pair.protocol is protocol for pair in self._nominated.values()):
+            self._lose("the socket or relay of the selected pair is gone")
+
+    def _lose(self, text: str) -> None:
+        if not self._closing:
+            self._on_lost(self, text)
+
+    @property
+    def path(self) -> Path | None:
+        """The selected pair."""
+        pair = self._nominated.get(1)
+        if pair is None:
+            return None
+        return Path(local=_summary(pair.local_candidate), remote=_summary(pair.remote_candidate))
+
+    def tried(self) -> list[str]:
+        """What has been tried, one line each: pairs with their state, then servers that gave nothing."""
+        pairs = [
+            f"{pair.local_candidate.type} {_hostport(*pair.local_addr)} -> "
+            f"{pair.remote_candidate.type} {_hostport(*pair.remote_addr)}: {pair.state.name.lower()}"
+            for pair in self._check_list
+        ]
+        return pairs + self.problems
+
+    async def close(self) -> None:
+        """Stop everything and free every socket, within about a quarter of a second."""
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        relays = [protocol for protocol in self._protocols if isinstance(protocol, RelaySocket)]
+        if self._query_consent_task:
+            self._query_consent_task.cancel()
+        await asyncio.gather(*(relay.close() for relay in relays))
+        self._protocols = [protocol for protocol in self._protocols if protocol not in relays]
+        self._requests.clear()
+        await super().close()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _ConsentCheck:
+    """One consent request, never retransmitted, whose response counts however late it comes."""
+
+    def __init__(
+        self, pair: CandidatePair, request: stun.Message, password: str, grant: Callable[[float], None]
+    ) -> None:
+        self._key, self._addr, self._grant = password.encode(), pair.remote_addr, grant
+        self._sent = asyncio.get_running_loop().time()
+        self._transactions, self._id = pair.protocol.transactions, request.transaction_id
+        request.add_message_integrity(self._key)
+        self._transactions[self._id] = self  # type: ignore[assignment]  # what it needs of a Transaction is below
+        pair.protocol.send_stun(request, pair.remote_addr)
+
+    def response_received(self, message: stun.Message, addr: tuple[str, int]) -> None:
+        genuine = addr == self._addr and message.check_message_integrity(self._key)
+        if genuine and message.message_class is stun.Class.RESPONSE:
+            self._grant(self._sent)
+
+    def forget(self) -> None:
+        self._transactions.pop(self._id, None)
+
+
+def _summary(candidate: Candidate) -> CandidateSummary:
+    return CandidateSummary(type=candidate.type, address=_hostport(candidate.host, candidate.port))
+
+
+def _hostport(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

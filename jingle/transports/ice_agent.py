@@ -1,0 +1,290 @@
+"""Our ICE agent: generations of ICE connections, of which one carries the data (RFC 8445 section 2.4 for restarts).
+
+A restart gathers and checks a second connection beside the first and swaps it in: whoever sends and receives through
+the agent, such as DTLS, does not notice. The agent never waits for the peer's end of candidates: it connects or times
+out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from aioice.candidate import Candidate
+
+from ..errors import TransportFailed
+from .base import Path
+from .ice import Credentials, IceConnection, IceSettings, ServerSource
+
+log = logging.getLogger(__name__)
+
+MAX_DATAGRAMS = 1000
+"""Received datagrams that wait for DTLS; more are dropped, as on any network. About 10 s of a call."""
+
+MAX_EARLY = 100
+"""Candidates of the peer that wait for the credentials they belong to."""
+
+_LINGER = 1.0  # seconds for which packets that are still under way on the old path are heard after a restart
+
+
+class IceAgent:
+    """Gathers, checks and keeps alive a path to one peer.
+
+    Args:
+        controlling: Whether we nominate (the session's initiator, XEP-0176 section 5.6).
+        settings: How to gather and when to give up.
+        servers: Where STUN and TURN servers are learnt; asked beside each other, each may take long or hang.
+        on_candidate: Called with our credentials and each local candidate as it is found.
+        local: Our first credentials; fresh ones if `None`.
+    """
+
+    def __init__(
+        self,
+        *,
+        controlling: bool,
+        settings: IceSettings,
+        servers: tuple[ServerSource, ...],
+        on_candidate: Callable[[Credentials, Candidate], None],
+        local: Credentials | None = None,
+    ) -> None:
+        self._controlling, self._settings, self._servers = controlling, settings, servers
+        self._on_candidate = on_candidate
+        self._datagrams: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._selected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._current: IceConnection | None = None
+        self._connections: list[IceConnection] = []
+        self._newest = self._connection(local)
+        self._generation = 0
+        self._opened = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._early: list[tuple[str | None, Candidate]] = []
+        self.lost: TransportFailed | None = None
+        """Why an established path ended, once it has."""
+        self.bytes_sent = self.bytes_received = 0
+
+    @property
+    def local(self) -> Credentials:
+        """Our newest credentials."""
+        return self._newest.local
+
+    @property
+    def remote(self) -> Credentials | None:
+        """The peer's newest credentials."""
+        return self._newest.remote
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds that connecting may take, the DTLS handshake included."""
+        return self._settings.connect_timeout
+
+    @property
+    def generation(self) -> int:
+        """How often ICE was restarted (the `generation` of our candidates)."""
+        return self._generation
+
+    @property
+    def role(self) -> str:
+        """`controlling` or `controlled`; a role conflict may have turned it round."""
+        return "controlling" if (self._current or self._newest).ice_controlling else "controlled"
+
+    @property
+    def path(self) -> Path | None:
+        """The selected pair, once there is one."""
+        return self._current.path if self._current else None
+
+    @property
+    def round_trip_time(self) -> float | None:
+        """Seconds the last consent check took there and back."""
+        return self._current.round_trip_time if self._current else None
+
+    async def gather(self) -> None:
+        """Start gathering; returns once the host candidates are known, while servers are still being asked.
+
+        Only the first call does anything.
+        """
+        if not self._opened:
+            self._opened = True
+            await self._newest.open(self._servers)
+
+    async def set_remote(self, credentials: Credentials) -> bool:
+        """Take the peer's credentials; changed ones restart ICE (RFC 8445 section 9).
+
+        Returns:
+            Whether the peer restarts: then `local` is new, and has to be told to the peer.
+        """
+        known = self._newest.remote
+        if known == credentials:
+            return False
+        if asked := known is not None:
+            await self.restart()
+        self._newest.set_remote(credentials)
+        for ufrag, candidate in self._take_early():
+            await self.add_remote(candidate, ufrag)
+        return asked
+
+    async def add_remote(self, candidate: Candidate, ufrag: str | None = None) -> None:
+        """Take a candidate of the peer; without `ufrag` it belongs to the newest credentials.
+
+        One that comes before its credentials waits for them, up to `MAX_EARLY` of them.
+        """
+        for connection in filter(None, (self._newest, self._current)):
+            if connection.remote and ufrag in (None, connection.remote.ufrag):
+                return await connection.add_remote(candidate)
+        if len(self._early) < MAX_EARLY:
+            return self._early.append((ufrag, candidate))
+        return log.warning("candidate %s dropped: too many came before their credentials", candidate.host)
+
+    def _take_early(self) -> list[tuple[str | None, Candidate]]:
+        early, self._early = self._early, []
+        return early
+
+    async def connect(self) -> None:
+        """Check pairs until one is selected; call once both sides' credentials may be known.
+
+        Raises:
+            TransportFailed: No pair worked within `connect_timeout`; `tried` lists them.
+        """
+        self._spawn(self._check(self._newest))
+        hopeless = asyncio.ensure_future(self._hopeless(self._newest))
+        try:
+            done, _ = await asyncio.wait(
+                (self._selected, hopeless),
+                timeout=self._settings.connect_timeout,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            hopeless.cancel()
+        tried = tuple(self._newest.tried())
+        if self._closed:
+            raise TransportFailed("the transport was closed while connecting", tried=tried)
+        if hopeless in done and self._selected not in done:
+            why = "no relay could be used" if self._settings.relay_only else "this machine has no usable address"
+            raise TransportFailed(f"no candidate of ours: {why}", tried=tried)
+        if self._selected not in done:
+            what = "no candidate pair worked" if self.remote else "the peer sent no ICE credentials"
+            raise TransportFailed(f"{what} within {self._settings.connect_timeout:g} s", tried=tried)
+
+    async def restart(self) -> None:
+        """Gather anew beside the path in use; it is swapped in once the peer has sent its new credentials.
+
+        Afterwards `local` is new and has to be told to the peer. A restart that fails leaves the old path in use.
+        """
+        if self._newest is not self._current:
+            self._spawn(self._drop(self._newest))
+        self._newest = self._connection(None)
+        self._generation += 1
+        await self._newest.open(self._servers)
+        self._spawn(self._check(self._newest))
+
+    async def _hopeless(self, connection: IceConnection) -> None:
+        """Return once it is certain that we shall have no candidate."""
+        await connection.gathered.wait()
+        if connection.local_candidates or connection is not self._newest:
+            await asyncio.Event().wait()
+
+    async def _check(self, connection: IceConnection) -> None:
+        """Connect one generation, and make it the one that carries the data."""
+        is_restart = self._selected.done()
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout if is_restart else None):
+                await connection.remote_known.wait()
+                await connection.connect()
+        except (ConnectionError, TimeoutError) as error:
+            return await self._abandon(connection, error)
+        old, self._current, self.lost = self._current, connection, None
+        if not self._selected.done():
+            self._selected.set_result(None)
+        if old:
+            log.info("ICE restarted: %s", connection.path)
+            await asyncio.sleep(_LINGER)
+            await self._drop(old)
+
+    async def _abandon(self, connection: IceConnection, error: Exception) -> None:
+        if self._closed or connection is not self._newest or not self._current:
+            return
+        log.warning("ICE restart failed (%s); tried: %s", error or "timeout", "; ".join(connection.tried()))
+        self._newest = self._current
+        if self.lost:
+            self._end()
+        await self._drop(connection)
+
+    async def _drop(self, connection: IceConnection) -> None:
+        await connection.close()
+        self._connections.remove(connection)
+
+    def _connection(self, local: Credentials | None) -> IceConnection:
+        def found(candidate: Candidate) -> None:
+            self._on_candidate(connection.local, candidate)
+
+        connection = IceConnection(
+            controlling=self._controlling,
+            settings=self._settings,
+            on_candidate=found,
+            on_datagram=self._receive,
+            on_lost=self._lose,
+            local=local,
+        )
+        self._connections.append(connection)
+        return connection
+
+    def _lose(self, connection: IceConnection, text: str) -> None:
+        if connection is not self._current or self._closed:
+            return
+        self.lost = TransportFailed(f"connection lost: {text}", tried=tuple(connection.tried()))
+        if self._newest is connection:  # otherwise a restart is under way and may still save it
+            self._end()
+
+    def _end(self) -> None:
+        self._datagrams.put_nowait(None)
+
+    # What DTLS sends and receives through
+
+    def _receive(self, datagram: bytes) -> None:
+        self.bytes_received += len(datagram)
+        if self._datagrams.qsize() < MAX_DATAGRAMS:
+            self._datagrams.put_nowait(datagram)
+
+    async def receive(self) -> bytes:
+        """The next datagram of the peer, whichever generation it comes by.
+
+        Raises:
+            ConnectionError: The path is lost, or the agent was closed.
+        """
+        datagram = await self._datagrams.get()
+        if datagram is None:
+            self._datagrams.put_nowait(None)
+            raise ConnectionError("the ICE connection has ended")
+        return datagram
+
+    async def send(self, data: bytes) -> None:
+        """Send a datagram on the selected pair.
+
+        Raises:
+            ConnectionError: There is none.
+        """
+        if not self._current:
+            raise ConnectionError("no candidate pair is selected")
+        if not self.lost:  # no consent, no packets (RFC 7675 section 5.1); a restart may be about to bring it back
+            await self._current.send(data)
+            self.bytes_sent += len(data)
+
+    async def aclose(self) -> None:
+        """Stop everything and free every socket; safe at any time, and twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._end()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self._selected.done():
+            self._selected.set_result(None)  # wakes connect(), which then sees that we were closed
+        await asyncio.gather(*(connection.close() for connection in self._connections))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

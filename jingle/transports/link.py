@@ -1,0 +1,291 @@
+"""The link: ICE with DTLS on it, on aiortc's ORTC objects (RFC 8445, RFC 8842, RFC 5763).
+
+The only file that touches private parts of aiortc:
+
+- `RTCDtlsTransport` asks its ICE transport for `role`, `_recv` and `_send` and nothing else; ours are the agent's, so
+  ICE may restart beneath a running association;
+- `_set_role`: the role follows from `setup` in offer and answer; aiortc sets it within its `RTCPeerConnection` only;
+- `_validate_peer_identity`: RFC 8122 section 5 wants one fingerprint of the strongest known hash to match, aiortc all;
+- `_task`: it goes on after `stop()`, so whoever closes must wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from typing import Protocol, cast
+
+from aioice.candidate import Candidate
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport
+from aiortc.rtcdtlstransport import State, certificate_digest
+
+from ..errors import TransportFailed
+from .base import Path, Security
+from .ice import Credentials, IceSettings, ServerSource
+from .ice_agent import IceAgent
+
+log = logging.getLogger(__name__)
+
+HASHES = ("sha-512", "sha-384", "sha-256")
+"""Hash functions of fingerprints that are good enough, strongest first."""
+
+FINGERPRINT_TIMEOUT = 5.0
+"""Seconds after the first selected pair for which a fingerprint may still come: gateways send it late."""
+
+
+class DtlsRole(enum.Enum):
+    """Who starts the handshake (RFC 5763 section 5); the values are aiortc's words."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+class Announcer(Protocol):
+    """Who tells the peer about our candidates."""
+
+    def announce(self, local: Credentials, candidate: Candidate) -> None:
+        """Tell the peer, now or with the description that is still to come."""
+        ...
+
+
+class _AgentAsTransport:
+    """What `RTCDtlsTransport` needs of an `RTCIceTransport`."""
+
+    def __init__(self, agent: IceAgent) -> None:
+        self._agent = agent
+        self._recv, self._send = agent.receive, agent.send
+
+    @property
+    def role(self) -> str:
+        return self._agent.role
+
+
+class _Dtls(RTCDtlsTransport):
+    """aiortc's DTLS with RFC 8122's rule about fingerprints."""
+
+    refusal: str | None = None
+
+    def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:
+        assert self._ssl is not None
+        certificate = self._ssl.get_peer_certificate(as_cryptography=True)
+        announced = remoteParameters.fingerprints
+        strongest = next((name for name in HASHES if any(f.algorithm == name for f in announced)), None)
+        accepted = {f.value for f in announced if f.algorithm == strongest}
+        if certificate is None or strongest is None or certificate_digest(certificate, strongest) not in accepted:
+            self.refusal = "the peer's certificate does not match the fingerprint it announced"
+            self._set_state(State.FAILED)
+
+
+class IceDtlsLink:
+    """A connected link: RTP senders and receivers, and SCTP, sit on `dtls`.
+
+    Attributes:
+        security: Always `DTLS`.
+    """
+
+    security = Security.DTLS
+
+    def __init__(self, agent: IceAgent, dtls: RTCDtlsTransport) -> None:
+        self._agent, self._dtls = agent, dtls
+        self._ended: asyncio.Future[TransportFailed | None] = asyncio.get_running_loop().create_future()
+        self._closing = False
+        dtls.on("statechange", self._changed)
+
+    @property
+    def dtls(self) -> RTCDtlsTransport:
+        """The connected association."""
+        return self._dtls
+
+    @property
+    def path(self) -> Path | None:
+        """The selected pair; it may change during the session."""
+        return self._agent.path
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of all datagrams sent, STUN aside."""
+        return self._agent.bytes_sent
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of all datagrams received, STUN aside."""
+        return self._agent.bytes_received
+
+    @property
+    def round_trip_time(self) -> float | None:
+        """Seconds the last consent check took there and back; `None` before the first."""
+        return self._agent.round_trip_time
+
+    async def ended(self) -> TransportFailed | None:
+        """Wait until the link is over: the cause comes back, or `None` if it was us who closed it.
+
+        The peer closed its end, or has not answered for `IceSettings.consent_expiry` seconds.
+        """
+        return await asyncio.shield(self._ended)
+
+    def _changed(self) -> None:
+        if self._dtls.state == "closed" and not self._ended.done():
+            gone = self._agent.lost or TransportFailed("the peer closed the DTLS association")
+            self._ended.set_result(None if self._closing else gone)
+
+    async def aclose(self) -> None:
+        """Say goodbye to the peer and end the association."""
+        self._closing = True
+        await _stop(self._dtls)
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+
+class IceDtls:
+    """Builds a link to one peer; bundled contents share one (RFC 9143).
+
+    Args:
+        controlling: Whether we nominate (the session's initiator, XEP-0176 section 5.6).
+        settings: How to gather and when to give up.
+        servers: Where STUN and TURN servers are learnt.
+        like: A link whose credentials and certificate to use again, for a content that had been announced as
+            bundled on it and turned out not to be. Otherwise they are fresh ones for this link alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        controlling: bool,
+        settings: IceSettings,
+        servers: tuple[ServerSource, ...],
+        like: IceDtls | None = None,
+    ) -> None:
+        self.agent: IceAgent = IceAgent(
+            controlling=controlling,
+            settings=settings,
+            servers=servers,
+            on_candidate=self._found,
+            local=like.agent.local if like else None,
+        )
+        self.certificate: RTCCertificate = like.certificate if like else RTCCertificate.generateCertificate()
+        self.role: DtlsRole | None = None
+        """Who starts the handshake, once offer and answer have settled it."""
+        self.users: list[Announcer] = []
+        """Transports that share the link: the first announces its candidates, the last to leave closes it."""
+        self._expected: tuple[RTCDtlsFingerprint, ...] = ()
+        self._ready = asyncio.Event()
+        self._connecting: asyncio.Task[IceDtlsLink] | None = None
+        self._link: IceDtlsLink | None = None
+        self._closed = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Our certificate's SHA-256 fingerprint, the one hash that every client knows."""
+        return next(f.value for f in self.certificate.getFingerprints() if f.algorithm == "sha-256")
+
+    @property
+    def is_expecting(self) -> bool:
+        """Whether the peer's fingerprint is known."""
+        return bool(self._expected)
+
+    def settle(self, role: DtlsRole) -> None:
+        """Take who starts the handshake; once it runs, nothing changes that (RFC 8842 section 5.5)."""
+        if self._connecting is None or self.role is None:
+            self.role = role
+
+    def expect(self, fingerprints: tuple[RTCDtlsFingerprint, ...]) -> None:
+        """Take the peer's fingerprints, of which the certificate has to match one.
+
+        Raises:
+            TransportFailed: None has a hash that is good enough, or they differ from the ones already known:
+                the peer must not be swapped for another during a session.
+        """
+        usable = tuple(
+            RTCDtlsFingerprint(algorithm=f.algorithm.lower(), value="".join(f.value.split()).upper())
+            for f in fingerprints
+            if f.algorithm.lower() in HASHES
+        )
+        if not usable:
+            offered = ", ".join(sorted({f.algorithm for f in fingerprints}))
+            raise TransportFailed(f"no DTLS fingerprint with a usable hash ({offered})", reason="security-error")
+        if self._expected and not _overlap(self._expected, usable):
+            raise TransportFailed("the peer's DTLS fingerprint changed", reason="security-error")
+        self._expected = self._expected or usable
+        self._ready.set()
+
+    async def connect(self) -> IceDtlsLink:
+        """Return the connected link, the same one to everybody who asks.
+
+        Raises:
+            TransportFailed: No pair worked, the peer announced no fingerprint or another certificate than it has
+                (reason `security-error`), or the handshake did not end in time.
+
+        Cancelling leaves the connecting itself to the others who share it.
+        """
+        if self._connecting is None:
+            self._connecting = asyncio.ensure_future(self._connect())
+            self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> IceDtlsLink:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.agent.connect_timeout
+        await self.agent.connect()
+        try:
+            async with asyncio.timeout_at(min(deadline, loop.time() + FINGERPRINT_TIMEOUT)):
+                await self._ready.wait()
+        except TimeoutError:
+            raise TransportFailed(
+                "the peer announced no DTLS fingerprint: media would not be encrypted", reason="security-error"
+            ) from None
+        self._check_open()
+        dtls = _Dtls(cast(RTCIceTransport, _AgentAsTransport(self.agent)), [self.certificate])
+        dtls._set_role((self.role or DtlsRole.CLIENT).value)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await dtls.start(RTCDtlsParameters(fingerprints=list(self._expected)))
+        except TimeoutError:
+            raise TransportFailed(
+                f"ICE connected ({self.agent.path}), the DTLS handshake did not end in time"
+            ) from None
+        self._check_open()
+        if dtls.state != "connected":
+            raise self.agent.lost or TransportFailed(
+                dtls.refusal or "the DTLS handshake failed", reason="security-error"
+            )
+        self._link = IceDtlsLink(self.agent, dtls)
+        return self._link
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise TransportFailed("the transport was closed while connecting")
+
+    def _found(self, local: Credentials, candidate: Candidate) -> None:
+        if self.users:
+            self.users[0].announce(local, candidate)
+
+    async def leave(self, user: Announcer) -> None:
+        """`user` needs the link no more; with the last one everything is freed."""
+        if user in self.users:
+            self.users.remove(user)
+        if self.users or self._closed:
+            return
+        self._closed = True
+        self._ready.set()
+        if self._link:
+            await self._link.aclose()
+        await self.agent.aclose()
+        if self._connecting:
+            await asyncio.wait((self._connecting,))
+
+
+async def _stop(dtls: RTCDtlsTransport) -> None:
+    task = dtls._task
+    await dtls.stop()
+    if task:
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _overlap(known: tuple[RTCDtlsFingerprint, ...], announced: tuple[RTCDtlsFingerprint, ...]) -> bool:
+    """Whether both name the same certificate; only values of the same hash can be compared."""
+    shared = {f.algorithm for f in known} & {f.algorithm for f in announced}
+    return all(
+        {f.value for f in known if f.algorithm == name} & {f.value for f in announced if f.algorithm == name}
+        for name in shared
+    ) and bool(shared)
