@@ -1,6 +1,6 @@
 """The link: ICE with DTLS on it, on aiortc's ORTC objects (RFC 8445, RFC 8842, RFC 5763).
 
-The only file that touches private parts of aiortc:
+With `rtp_stream`, the only file that touches private parts of aiortc:
 
 - `RTCDtlsTransport` asks its ICE transport for `role`, `_recv` and `_send` and nothing else; ours are the agent's, so
   ICE may restart beneath a running association;
@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from aioice.candidate import Candidate
@@ -21,9 +22,10 @@ from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtl
 from aiortc.rtcdtlstransport import State, certificate_digest
 
 from ..errors import TransportFailed
-from .base import Path, Security
+from .base import Path, RtpPacket, RtpParameters, RtpStream, Security
 from .ice import Credentials, IceSettings, ServerSource
 from .ice_agent import IceAgent
+from .rtp_stream import RtpDtlsTransport
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ class _AgentAsTransport:
         return self._agent.role
 
 
-class _Dtls(RTCDtlsTransport):
+class _Dtls(RtpDtlsTransport):
     """aiortc's DTLS with RFC 8122's rule about fingerprints."""
 
     refusal: str | None = None
@@ -78,7 +80,7 @@ class _Dtls(RTCDtlsTransport):
 
 
 class IceDtlsLink:
-    """A connected link: RTP senders and receivers, and SCTP, sit on `dtls`.
+    """A connected link: RTP streams are opened on it, and SCTP sits on `dtls`.
 
     Attributes:
         security: Always `DTLS`.
@@ -86,7 +88,7 @@ class IceDtlsLink:
 
     security = Security.DTLS
 
-    def __init__(self, agent: IceAgent, dtls: RTCDtlsTransport) -> None:
+    def __init__(self, agent: IceAgent, dtls: RtpDtlsTransport) -> None:
         self._agent, self._dtls = agent, dtls
         self._ended: asyncio.Future[TransportFailed | None] = asyncio.get_running_loop().create_future()
         self._closing = False
@@ -116,6 +118,10 @@ class IceDtlsLink:
     def round_trip_time(self) -> float | None:
         """Seconds the last consent check took there and back; `None` before the first."""
         return self._agent.round_trip_time
+
+    def rtp_stream(self, parameters: RtpParameters, on_packet: Callable[[RtpPacket], None]) -> RtpStream:
+        """Open the RTP stream of one content (see `DatagramLink.rtp_stream`)."""
+        return self._dtls.rtp.open(parameters, on_packet)
 
     async def ended(self) -> TransportFailed | None:
         """Wait until the link is over: the cause comes back, or `None` if it was us who closed it.
