@@ -173,6 +173,11 @@ class OutOfOrder(Element):
     """The request cannot occur at this point of the session (XEP-0166 section 10)."""
 
 
+@element(NS_ERRORS, "security-required")
+class SecurityRequired(Element):
+    """What was sent over XMPP belongs on the encrypted channel of the session (XEP-0166 section 9)."""
+
+
 @element(NS_ERRORS, "tie-break")
 class TieBreak(Element):
     """The request lost against one sent at the same time (XEP-0166 section 7.2.16)."""

@@ -7,8 +7,9 @@ Deviations, each because deployed clients need it:
 
 - The `name` and the `value` of a parameter may be absent: `telephone-event` has `0-15` with no name, browsers write
   RED's parameter as a name without value.
-- `creator` of `<mute/>` may be absent (XEP-0167 made `name` optional, clients leave out both).
+- `creator` of `<mute/>` may be absent (clients leave out both it and `name`).
 - `<rtcp-reduced-size/>` is known (`a=rtcp-rsize`, RFC 5506), which stanza sends and no XEP defines.
+- `<stream/>` is known (`a=msid`), which stanza sends and no XEP defines: without it, two audio contents confuse it.
 - The minimum interval of feedback may be 0, as XEP-0293's own section 3 has it, though its schema says positive.
 """
 
@@ -24,6 +25,7 @@ NS_ERRORS = "urn:xmpp:jingle:apps:rtp:errors:1"
 NS_FEEDBACK = "urn:xmpp:jingle:apps:rtp:rtcp-fb:0"
 NS_HEADER_EXTENSIONS = "urn:xmpp:jingle:apps:rtp:rtp-hdrext:0"
 NS_SOURCES = "urn:xmpp:jingle:apps:rtp:ssma:0"
+NS_STREAMS = "urn:xmpp:jingle:apps:rtp:msid:0"
 NS_DTMF = "urn:xmpp:jingle:dtmf:0"
 FEATURE_AUDIO = "urn:xmpp:jingle:apps:rtp:audio"
 FEATURE_VIDEO = "urn:xmpp:jingle:apps:rtp:video"
@@ -138,6 +140,14 @@ class SourceGroup(Element):
     sources: tuple[Source, ...] = children()
 
 
+@element(NS_STREAMS, "stream")
+class MediaStream(Element):
+    """The media stream and track that browsers show this content as (`a=msid`, RFC 8830)."""
+
+    id: str = attr()
+    track: str | None = attr(default=None)
+
+
 @element(NS, "crypto")
 class Crypto(Element):
     """An SDES key offer (RFC 4568)."""
@@ -185,6 +195,7 @@ class RtpDescription(Element):
     feedback_interval: FeedbackInterval | None = child(default=None)
     header_extensions: tuple[HeaderExtension, ...] = children()
     extmap_allow_mixed: bool = flag(namespace=NS_HEADER_EXTENSIONS)
+    streams: tuple[MediaStream, ...] = children()
     source_groups: tuple[SourceGroup, ...] = children()
     sources: tuple[Source, ...] = children()
 
