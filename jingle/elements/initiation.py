@@ -39,9 +39,10 @@ class Ringing(Initiation):
 
 @element(NS, "retract")
 class Retract(Initiation):
-    """The initiator takes the proposal back (section 3.3)."""
+    """The initiator takes the proposal back (section 3.3), or it lost a tie (section 4.1)."""
 
     reason: Reason | None = child(default=None)
+    tie_break: bool = flag()
 
 
 @element(NS, "proceed")
