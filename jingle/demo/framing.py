@@ -136,6 +136,8 @@ class StreamParser:
             return []
         self._buffer += data
         self._parse(data)
+        if self._depth == 1 and self._buffer.isspace():
+            self._cut(len(self._buffer))  # a keepalive (RFC 6120 section 4.6.1)
         if not self._refused and len(self._buffer) > self.limit:
             self._refuse(Refused("policy-violation", f"more than {self.limit} bytes in one element"))
         if not self._refused and self._fed > RENEW_BYTES and self._depth:

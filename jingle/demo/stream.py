@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import cast
+from xml.etree import ElementTree as ET
 
 from ..errors import RemoteProtocolError
 from . import management, routing, sasl
@@ -397,9 +398,7 @@ class Connection(asyncio.Protocol):
             self.write(reply("iq", "error", id_=id_, sender=None, to=None, content=content))
             return
         bound = payload("bind", BIND)
-        jid = payload("jid", BIND)
-        jid.text = session.jid
-        bound.append(jid)
+        ET.SubElement(bound, "jid").text = session.jid
         self.write(reply("iq", "result", id_=id_, sender=None, to=None, content=bound))
         self._enter(session)
 
