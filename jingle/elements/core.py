@@ -111,7 +111,7 @@ class Group(Element):
     semantics: str = attr()
     """`BUNDLE`, `LS`, ..."""
 
-    contents: tuple[GroupContent, ...] = children()
+    contents: tuple[GroupContent, ...] = children(default=())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -161,10 +161,10 @@ class Jingle(Element):
     """Who began, as the peer says; not to be trusted, the stanza's sender is what counts."""
 
     responder: str | None = attr(default=None)
-    groups: tuple[Group, ...] = children()
-    contents: tuple[Content, ...] = children()
+    groups: tuple[Group, ...] = children(default=())
+    contents: tuple[Content, ...] = children(default=())
     reason: Reason | None = child(default=None)
-    payloads: tuple[Element, ...] = children()
+    payloads: tuple[Element, ...] = children(default=())
     """Every other child, such as what a session-info informs about."""
 
 

@@ -77,7 +77,8 @@ def serialize(model: Element) -> ET.Element:
     try:
         return _write(model)
     except ValueError as exc:
-        raise LocalProtocolError(f"<{type(model).NAME}/> {exc}") from None
+        name = model.name if isinstance(model, Unknown) else model.NAME
+        raise LocalProtocolError(f"<{name}/> {exc}") from None
 
 
 def to_string(model: Element) -> str:

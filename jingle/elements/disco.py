@@ -31,8 +31,8 @@ class DiscoInfo(Element):
     """The question what an entity is, or the answer; forms of XEP-0128 are in `extra`."""
 
     node: str | None = attr(default=None)
-    identities: tuple[Identity, ...] = children()
-    features: tuple[Feature, ...] = children()
+    identities: tuple[Identity, ...] = children(default=())
+    features: tuple[Feature, ...] = children(default=())
 
     @property
     def names(self) -> frozenset[str]:
@@ -54,7 +54,7 @@ class DiscoItems(Element):
     """The question what belongs to an entity, or the answer."""
 
     node: str | None = attr(default=None)
-    items: tuple[Item, ...] = children()
+    items: tuple[Item, ...] = children(default=())
 
 
 @element(NS_CAPS, "c")

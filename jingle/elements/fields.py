@@ -10,14 +10,15 @@
 
 The annotation says the rest: `int`, `bool`, `bytes`, `str`, an enumeration, a model; `X | None` with `default=None`
 where it may be absent. There is no other default, because an absent attribute and one that spells out its default
-are written back as they came; a property tells the effective value where it matters.
+are written back as they came; a property tells the effective value where it matters. Every default stands where the
+field is declared, `flag(default=False)` and `children(default=())` too: type checkers look for it there.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from . import bounds
 from .values import UNSIGNED_INT
@@ -87,9 +88,9 @@ def text(
     return _field(default, declared)
 
 
-def flag(name: str | None = None, *, namespace: str | None = None) -> Any:
+def flag(name: str | None = None, *, default: Literal[False], namespace: str | None = None) -> Any:
     """True where an empty child of that name is there."""
-    return _field(False, Declared(kind="flag", name=name, namespace=namespace))
+    return _field(default, Declared(kind="flag", name=name, namespace=namespace))
 
 
 def choice(*, unknown: Any) -> Any:
@@ -109,6 +110,6 @@ def child(name: str | None = None, *, default: Any = MISSING, any_namespace: boo
     return _field(default, Declared(kind="child", name=name, any_namespace=any_namespace))
 
 
-def children(name: str | None = None, *, any_namespace: bool = False) -> Any:
+def children(name: str | None = None, *, default: tuple[()], any_namespace: bool = False) -> Any:
     """Every child element of the types that the annotation allows, in order; `Element` takes all that is left over."""
-    return _field((), Declared(kind="children", name=name, any_namespace=any_namespace))
+    return _field(default, Declared(kind="children", name=name, any_namespace=any_namespace))

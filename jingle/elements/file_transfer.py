@@ -43,7 +43,7 @@ class Range(Element):
     length: int | None = attr(default=None, within=UNSIGNED_LONG)
     """Bytes; `None` is up to the end."""
 
-    hashes: tuple[Hash, ...] = children()
+    hashes: tuple[Hash, ...] = children(default=())
     """Of the part."""
 
     @property
@@ -67,9 +67,9 @@ class File(Element):
 
     desc: str | None = text("desc", default=None)
     range: Range | None = child(default=None)
-    hashes: tuple[Hash, ...] = children()
-    hashes_used: tuple[HashUsed, ...] = children()
-    thumbnails: tuple[Thumbnail, ...] = children()
+    hashes: tuple[Hash, ...] = children(default=())
+    hashes_used: tuple[HashUsed, ...] = children(default=())
+    thumbnails: tuple[Thumbnail, ...] = children(default=())
 
     @property
     def effective_media_type(self) -> str | None:

@@ -174,12 +174,12 @@ class AnyIceTransport(Element):
 
     pwd: str | None = attr(default=None, secret=True)
     ufrag: str | None = attr(default=None)
-    fingerprints: tuple[Fingerprint, ...] = children()
+    fingerprints: tuple[Fingerprint, ...] = children(default=())
     sctp_map: SctpMap | None = child(default=None)
-    channels: tuple[Channel, ...] = children()
-    candidates: tuple[AnyCandidate, ...] = children()
-    remote_candidates: tuple[AnyRemoteCandidate, ...] = children()
-    gathering_complete: bool = flag()
+    channels: tuple[Channel, ...] = children(default=())
+    candidates: tuple[AnyCandidate, ...] = children(default=())
+    remote_candidates: tuple[AnyRemoteCandidate, ...] = children(default=())
+    gathering_complete: bool = flag(default=False)
     """No more candidates will follow (XEP-0371 section 5.7)."""
 
 
@@ -187,8 +187,8 @@ class AnyIceTransport(Element):
 class IceUdpTransport(AnyIceTransport):
     """The transport of XEP-0176, which deployed clients use."""
 
-    candidates: tuple[Candidate, ...] = children()
-    remote_candidates: tuple[RemoteCandidate, ...] = children()
+    candidates: tuple[Candidate, ...] = children(default=())
+    remote_candidates: tuple[RemoteCandidate, ...] = children(default=())
 
 
 @element(NS_ICE, "transport")
@@ -198,8 +198,8 @@ class IceTransport(AnyIceTransport):
     ice2: bool | None = attr(default=None)
     """The sender follows RFC 8445, not RFC 5245."""
 
-    candidates: tuple[IceCandidate, ...] = children()
-    remote_candidates: tuple[IceRemoteCandidate, ...] = children()
+    candidates: tuple[IceCandidate, ...] = children(default=())
+    remote_candidates: tuple[IceRemoteCandidate, ...] = children(default=())
 
 
 @element(NS_DATACHANNEL, "transport")

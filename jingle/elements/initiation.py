@@ -28,7 +28,7 @@ class Initiation(Element):
 class Propose(Initiation):
     """A session is proposed (section 3.1)."""
 
-    descriptions: tuple[Element, ...] = children("description", any_namespace=True)
+    descriptions: tuple[Element, ...] = children("description", default=(), any_namespace=True)
     """One for each media type, empty but for its attributes."""
 
 
@@ -42,7 +42,7 @@ class Retract(Initiation):
     """The initiator takes the proposal back (section 3.3), or it lost a tie (section 4.1)."""
 
     reason: Reason | None = child(default=None)
-    tie_break: bool = flag()
+    tie_break: bool = flag(default=False)
 
 
 @element(NS, "proceed")
@@ -60,7 +60,7 @@ class Reject(Initiation):
     """The responder declines (section 3.5), or the proposal lost a tie (section 4.1)."""
 
     reason: Reason | None = child(default=None)
-    tie_break: bool = flag()
+    tie_break: bool = flag(default=False)
 
 
 @element(NS, "migrated")

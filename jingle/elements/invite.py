@@ -32,7 +32,7 @@ class Ways(Element):
     """Ways to join a call."""
 
     jingle: JingleWay | None = child(default=None)
-    externals: tuple[ExternalWay, ...] = children()
+    externals: tuple[ExternalWay, ...] = children(default=())
 
 
 @element(NS, "invite")

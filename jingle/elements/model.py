@@ -60,7 +60,7 @@ class Element:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Unknown(Element):
     """An element no model is registered for, kept as it came; `declare.from_string` makes one from text."""
 
@@ -174,12 +174,11 @@ def element(namespace: str, name: str) -> Callable[[type[T]], type[T]]:
     """
 
     def decorate(cls: type[T]) -> type[T]:
-        cls.NAMESPACE, cls.NAME = namespace, name
-        model = shape(cls)
         tag = f"{{{namespace}}}{name}"
         if tag in REGISTRY:
             raise TypeError(f"{tag} has a model already: {REGISTRY[tag].__name__}")
-        REGISTRY[tag] = model
+        cls.NAMESPACE, cls.NAME = namespace, name
+        model = REGISTRY[tag] = shape(cls)
         # A shape in some annotation may have one more model now.
         _PLANS.clear()
         _PLANS_BY_TAG.clear()

@@ -28,4 +28,4 @@ class RawCandidate(Element):
 class RawUdpTransport(Element):
     """An address for RTP, and one for RTCP."""
 
-    candidates: tuple[RawCandidate, ...] = children()
+    candidates: tuple[RawCandidate, ...] = children(default=())

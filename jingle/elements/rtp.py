@@ -70,7 +70,7 @@ class Feedback(Element):
     subtype: str | None = attr(default=None)
     """`pli`, `fir`, ..."""
 
-    parameters: tuple[FeedbackParameter, ...] = children()
+    parameters: tuple[FeedbackParameter, ...] = children(default=())
 
 
 @element(NS_FEEDBACK, "rtcp-fb-trr-int")
@@ -97,8 +97,8 @@ class PayloadType(Element):
     """Milliseconds of media in a packet."""
 
     maxptime: int | None = attr(default=None)
-    parameters: tuple[Parameter, ...] = children()
-    feedback: tuple[Feedback, ...] = children()
+    parameters: tuple[Parameter, ...] = children(default=())
+    feedback: tuple[Feedback, ...] = children(default=())
     feedback_interval: FeedbackInterval | None = child(default=None)
 
     @property
@@ -114,7 +114,7 @@ class HeaderExtension(Element):
     id: int = attr(within=UNSIGNED_SHORT)
     uri: str = attr()
     senders: Senders | None = attr(default=None)
-    parameters: tuple[HeaderExtensionParameter, ...] = children()
+    parameters: tuple[HeaderExtensionParameter, ...] = children(default=())
 
     @property
     def effective_senders(self) -> Senders:
@@ -127,7 +127,7 @@ class Source(Element):
     """A synchronization source and what is known about it (`a=ssrc`, RFC 5576)."""
 
     ssrc: int = attr()
-    parameters: tuple[SourceParameter, ...] = children()
+    parameters: tuple[SourceParameter, ...] = children(default=())
 
 
 @element(NS_SOURCES, "ssrc-group")
@@ -137,7 +137,7 @@ class SourceGroup(Element):
     semantics: str = attr()
     """`FID`, `SIM`, `FEC-FR`, ..."""
 
-    sources: tuple[Source, ...] = children()
+    sources: tuple[Source, ...] = children(default=())
 
 
 @element(NS_STREAMS, "stream")
@@ -163,7 +163,7 @@ class Encryption(Element):
     """The SDES keys to choose from (XEP-0167 section 7)."""
 
     required: bool | None = attr(default=None)
-    cryptos: tuple[Crypto, ...] = children()
+    cryptos: tuple[Crypto, ...] = children(default=())
 
 
 @element(NS, "bandwidth")
@@ -184,20 +184,20 @@ class RtpDescription(Element):
     """`audio` or `video`."""
 
     ssrc: int | None = attr(default=None)
-    payload_types: tuple[PayloadType, ...] = children()
-    rtcp_mux: bool = flag()
-    rtcp_reduced_size: bool = flag()
+    payload_types: tuple[PayloadType, ...] = children(default=())
+    rtcp_mux: bool = flag(default=False)
+    rtcp_reduced_size: bool = flag(default=False)
     encryption: Encryption | None = child(default=None)
     bandwidth: Bandwidth | None = child(default=None)
-    feedback: tuple[Feedback, ...] = children()
+    feedback: tuple[Feedback, ...] = children(default=())
     """Feedback for every payload type."""
 
     feedback_interval: FeedbackInterval | None = child(default=None)
-    header_extensions: tuple[HeaderExtension, ...] = children()
-    extmap_allow_mixed: bool = flag(namespace=NS_HEADER_EXTENSIONS)
-    streams: tuple[MediaStream, ...] = children()
-    source_groups: tuple[SourceGroup, ...] = children()
-    sources: tuple[Source, ...] = children()
+    header_extensions: tuple[HeaderExtension, ...] = children(default=())
+    extmap_allow_mixed: bool = flag(default=False, namespace=NS_HEADER_EXTENSIONS)
+    streams: tuple[MediaStream, ...] = children(default=())
+    source_groups: tuple[SourceGroup, ...] = children(default=())
+    sources: tuple[Source, ...] = children(default=())
 
 
 @element(NS_ERRORS, "crypto-required")

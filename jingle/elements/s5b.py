@@ -82,13 +82,13 @@ class Socks5Transport(Element):
 
     mode: Mode | None = attr(default=None)
     sid: str = key()
-    candidates: tuple[StreamhostCandidate, ...] = children()
+    candidates: tuple[StreamhostCandidate, ...] = children(default=())
     candidate_used: CandidateUsed | None = child(default=None)
-    candidate_error: bool = flag()
+    candidate_error: bool = flag(default=False)
     """None of the recipient's candidates was reached."""
 
     activated: Activated | None = child(default=None)
-    proxy_error: bool = flag()
+    proxy_error: bool = flag(default=False)
     """The sender could not reach or activate its own proxy."""
 
     @property
@@ -125,7 +125,7 @@ class BytestreamsQuery(Element):
     dstaddr: str | None = attr(default=None)
     mode: Mode | None = attr(default=None)
     sid: str | None = key(default=None)
-    streamhosts: tuple[Streamhost, ...] = children()
+    streamhosts: tuple[Streamhost, ...] = children(default=())
     streamhost_used: StreamhostUsed | None = child(default=None)
     activate: str | None = text("activate", default=None)
     """The JID at the other end of the stream to activate."""

@@ -39,4 +39,4 @@ class XtlsSecurity(Element):
     """TLS on the transport of a content."""
 
     fingerprint: CertificateFingerprint | None = child(default=None)
-    methods: tuple[SecurityMethod, ...] = children()
+    methods: tuple[SecurityMethod, ...] = children(default=())

@@ -53,11 +53,11 @@ class Services(Element):
     """The services known, or in a request those that are wanted."""
 
     type: str | None = attr(default=None)
-    services: tuple[Service, ...] = children()
+    services: tuple[Service, ...] = children(default=())
 
 
 @element(NS, "credentials")
 class Credentials(Element):
     """Services whose credentials are asked for, or given."""
 
-    services: tuple[Service, ...] = children()
+    services: tuple[Service, ...] = children(default=())

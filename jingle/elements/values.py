@@ -127,7 +127,7 @@ BOOLEANS = Codec(_read_boolean, _anything, {True: "true", False: "false"}.__geti
 BASE64 = Codec(_read_base64, _anything, _write_base64, exact=False)
 
 _TIMESTAMP = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(\.\d{1,9})?)?\s*(?:[+-]00:00)?(?:Z|([+-])(\d\d):(\d\d))?"
+    r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(\.\d{1,9})?)?(?:[+-]00:00)?(?:Z|([+-])(\d\d):(\d\d))?", re.ASCII
 )
 
 
