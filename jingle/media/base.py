@@ -45,11 +45,13 @@ class SourceTrack(MediaStreamTrack, ABC):
         if self.readyState != "live":
             raise MediaStreamError
         frame = await self._next()
+        if self.readyState != "live":
+            # Stopped meanwhile, which is not the end of the source.
+            raise MediaStreamError
         if frame is None:
             self.played_out = True
             self._source._ended.set()
             self.stop()
-        if frame is None or self.readyState != "live":
             raise MediaStreamError
         return frame
 

@@ -125,7 +125,11 @@ def _start(direction: Direction, device: Device, callback: Callable[..., None]) 
         except library.PortAudioError:
             rate = int(library.query_devices(device.index)["default_samplerate"])
         stream = kind(samplerate=rate, blocksize=round(rate * PTIME), callback=callback, **shape)
-        stream.start()
+        try:
+            stream.start()
+        except library.PortAudioError:
+            stream.close()
+            raise
     return stream, rate
 
 

@@ -119,7 +119,6 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
         ("opus_decoder_create", pointer, [integer, integer, ctypes.POINTER(integer)]),
         ("opus_decoder_destroy", None, [pointer]),
         ("opus_decode", integer, [pointer, text, integer, text, integer, integer]),
-        ("opus_packet_get_nb_samples", integer, [text, integer, integer]),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
@@ -186,9 +185,11 @@ class NativeRestorer:
 
     def recover(self, packet: bytes | None, samples: int) -> bytes:
         """Return so many samples for a lost packet, from the error correction in the next one or by extrapolation."""
-        if packet is not None and self._library.opus_packet_get_nb_samples(packet, len(packet), SAMPLE_RATE) < 0:
-            packet = None
-        return self._decode(packet, samples, is_lost=True)
+        try:
+            return self._decode(packet, samples, is_lost=True)
+        except ValueError:
+            # The next one is damaged as well: it tells nothing.
+            return self._decode(None, samples, is_lost=True)
 
     def _decode(self, packet: bytes | None, samples: int, *, is_lost: bool) -> bytes:
         size = 0 if packet is None else len(packet)

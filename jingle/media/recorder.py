@@ -21,7 +21,7 @@ from av.audio.stream import AudioStream
 
 from ..errors import MediaError
 from .base import Frame, Sink
-from .framing import FRAME_SIZE, SAMPLE_RATE, Framer, Layout, channels, natural_layout
+from .framing import FRAME_SIZE, SAMPLE_RATE, Framer, Layout, channels, natural_layout, silent_frame
 
 logger = logging.getLogger(__name__)
 
@@ -217,7 +217,9 @@ class _Writer:
                 self._container.mux(stream.encode(part))
 
     def close(self) -> None:
-        # A call in which nothing was heard leaves a file that is empty, but a valid one.
+        if self._stream is None:
+            # A call in which nothing was heard leaves a moment of silence: without any, some containers are not valid.
+            self._framer.push(silent_frame(samples=1))
         stream = self._stream or self._start("mono")
         for part in self._framer.flush():
             self._container.mux(stream.encode(part))
@@ -238,6 +240,6 @@ class _Writer:
         if self._codec != "pcm_s16le":
             stream.bit_rate = BIT_RATE * channels(layout)
         self._container.start_encoding()
-        self._framer = Framer(layout=layout, size=stream.codec_context.frame_size or FRAME_SIZE)
+        self._framer.layout, self._framer.size = layout, stream.codec_context.frame_size or FRAME_SIZE
         self._stream = stream
         return stream
