@@ -178,7 +178,8 @@ def element(namespace: str, name: str) -> Callable[[type[T]], type[T]]:
         if tag in REGISTRY:
             raise TypeError(f"{tag} has a model already: {REGISTRY[tag].__name__}")
         cls.NAMESPACE, cls.NAME = namespace, name
-        model = REGISTRY[tag] = shape(cls)
+        model = shape(cls)
+        REGISTRY[tag] = model
         # A shape in some annotation may have one more model now.
         _PLANS.clear()
         _PLANS_BY_TAG.clear()

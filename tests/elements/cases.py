@@ -15,6 +15,8 @@ from jingle.elements.values import SPACE
 CASES = Path(__file__).parent / "cases"
 XEP = sorted((CASES / "xep").glob("*.xml"))
 WIRE = sorted((CASES / "wire").rglob("*.xml"))
+# Not the registry itself, to which tests add models of their own.
+MODELS = tuple(model for model in REGISTRY.values() if model.__module__.startswith("jingle."))
 
 
 @functools.cache
