@@ -109,8 +109,11 @@ class TransportPair:
 
         return send
 
-    async def carry(self) -> None:
-        """Deliver transport-infos until cancelled."""
+    def start_carrying(self) -> None:
+        """Deliver transport-infos from now on; until then they wait."""
+        self._carrier = self._carrier or asyncio.create_task(self._carry())
+
+    async def _carry(self) -> None:
         while True:
             sender, payload = await self._wire.get()
             receiver = self.responder if sender is Role.INITIATOR else self.initiator
@@ -124,7 +127,7 @@ class TransportPair:
         """
         await self.responder.accept(over_the_wire(await self.initiator.describe()))
         answer = over_the_wire(await self.responder.describe())
-        self._carrier = asyncio.create_task(self.carry())
+        self.start_carrying()
         await self.initiator.accept(answer)
 
     async def connect(self) -> tuple[IceDtlsLink, IceDtlsLink]:

@@ -37,6 +37,7 @@ from .ice_gathering import (
     local_addresses,
     open_host,
     resolve,
+    system_trust,
 )
 
 log = logging.getLogger(__name__)
@@ -230,7 +231,7 @@ class IceConnection(aioice.Connection):
                 protocol = await allocate(
                     lambda: RelaySocket(self),
                     server,
-                    tls=self._settings.turn_tls or ssl.create_default_context(),
+                    tls=self._settings.turn_tls or (system_trust() if server.scheme == "turns" else None),
                     rank=rank,
                     hide_related=self._settings.relay_only,
                 )
@@ -267,18 +268,15 @@ class IceConnection(aioice.Connection):
     async def add_remote(self, candidate: Candidate) -> None:
         """Take a candidate of the peer; one with a `.local` name once multicast DNS has found its address.
 
-        More than `MAX_REMOTE_CANDIDATES`, and loopback addresses where we use none, are dropped.
+        More than `MAX_REMOTE_CANDIDATES` are dropped.
         """
         if self._closing or len(self._remote_candidates) >= MAX_REMOTE_CANDIDATES:
-            return log.warning("candidate %s dropped", candidate.host)
+            return log.debug("candidate %s dropped", candidate.host)
         if candidate.host.endswith(".local"):
             if self._resolving < _MAX_NAMES and not self._settings.relay_only:
                 self._resolving += 1
                 self._spawn(self._resolve_remote(candidate))
             return None
-        if ipaddress.ip_address(candidate.host).is_loopback and not self._is_on_loopback():
-            # Else a peer could have us knock at the services of our own machine.
-            return log.debug("loopback candidate ignored")
         return await self.add_remote_candidate(candidate)
 
     async def _resolve_remote(self, candidate: Candidate) -> None:
@@ -289,8 +287,16 @@ class IceConnection(aioice.Connection):
         finally:
             self._resolving -= 1
 
-    def _is_on_loopback(self) -> bool:
-        return any(ipaddress.ip_address(protocol.local_candidate.host).is_loopback for protocol in self._protocols)
+    def _pair_remote_candidate(self, remote_candidate: Candidate) -> None:
+        """Pair a candidate, a loopback address with our own loopback only.
+
+        Else a peer could have us knock at the services of our own machine.
+        """
+        super()._pair_remote_candidate(remote_candidate)
+        if ipaddress.ip_address(remote_candidate._network_host).is_loopback:
+            for pair in [pair for pair in self._check_list if pair.remote_candidate is remote_candidate]:
+                if pair.task is None and not ipaddress.ip_address(pair.local_candidate.host).is_loopback:
+                    self._check_list.remove(pair)
 
     # Checks
 

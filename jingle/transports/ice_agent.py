@@ -135,7 +135,7 @@ class IceAgent:
                 return await connection.add_remote(candidate)
         if len(self._early) < MAX_EARLY:
             return self._early.append((ufrag, candidate))
-        return log.warning("candidate %s dropped: too many came before their credentials", candidate.host)
+        return log.debug("candidate %s dropped: too many came before their credentials", candidate.host)
 
     def _take_early(self) -> list[tuple[str | None, Candidate]]:
         early, self._early = self._early, []

@@ -6,6 +6,7 @@ Nothing here waits for anything but the one server it asks: who calls decides wh
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import itertools
 import logging
@@ -52,9 +53,11 @@ class IceSocket(StunProtocol):
             self.receiver.data_received(data, COMPONENT)
             return
         try:
-            super().datagram_received(data, addr)
+            stun.parse_message(data)  # aioice would hand what it cannot read up as data, or let struct.error through
         except (struct.error, LookupError, ValueError) as error:
             log.debug("unreadable STUN message from %s: %s", addr, error)
+        else:
+            super().datagram_received(data, addr)
 
 
 def local_addresses(*, loopback: bool) -> list[str]:
@@ -180,17 +183,23 @@ class RelaySocket(IceSocket):
         await super().close()
 
 
+@functools.cache
+def system_trust() -> ssl.SSLContext:
+    """Verify certificates by the system's authorities; loading them takes tens of milliseconds, so they are kept."""
+    return ssl.create_default_context()
+
+
 async def allocate(
     protocol_factory: Callable[[], RelaySocket],
     server: IceServer,
     *,
-    tls: ssl.SSLContext,
+    tls: ssl.SSLContext | None,
     rank: int,
     hide_related: bool,
 ) -> RelaySocket:
     """Allocate a relayed address (RFC 8656 section 7); the protocol that comes back carries its candidate.
 
-    Over UDP, TCP, or TLS with the server's certificate verified. With `hide_related` the candidate does not
+    Over UDP, TCP, or TLS with the server's certificate verified by `tls`. With `hide_related` the candidate does not
     tell which address of ours the TURN server saw (RFC 8839 section 5.1).
 
     Raises:
@@ -211,7 +220,7 @@ async def _allocate_at(
     server: IceServer,
     address: tuple[str, int],
     *,
-    tls: ssl.SSLContext,
+    tls: ssl.SSLContext | None,
     rank: int,
     hide_related: bool,
 ) -> RelaySocket:
@@ -230,12 +239,12 @@ async def _allocate_at(
     if hide_related:
         mapped = ("0.0.0.0", 9) if ipaddress.ip_address(relayed[0]).version == 4 else ("::", 9)
     protocol.local_candidate = make_candidate(
-        "relay", relayed, base=relayed[0], rank=rank, server=f"{server.host}/{server.transport}", related=mapped
+        "relay", relayed, base=relayed[0], rank=rank, server=f"{server.scheme}/{server.transport}/{server.host}", related=mapped
     )
     return protocol
 
 
-async def _connect(server: IceServer, address: tuple[str, int], tls: ssl.SSLContext) -> turn.TurnClientProtocol:
+async def _connect(server: IceServer, address: tuple[str, int], tls: ssl.SSLContext | None) -> turn.TurnClientProtocol:
     loop = asyncio.get_running_loop()
     secure = server.scheme == "turns"
 
