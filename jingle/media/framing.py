@@ -6,9 +6,10 @@ containers each want their own.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -37,9 +38,14 @@ def audio_frame(
     """
     frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout=layout)
     frame.sample_rate = rate
-    frame.time_base = Fraction(1, rate)
+    frame.time_base = _sample_period(rate)
     frame.pts = pts
     return frame
+
+
+@functools.lru_cache(maxsize=64)
+def _sample_period(rate: int) -> Fraction:
+    return Fraction(1, rate)
 
 
 def silent_frame(layout: Layout = "mono", *, samples: int = FRAME_SIZE, rate: int = SAMPLE_RATE) -> AudioFrame:
@@ -54,12 +60,17 @@ def channels(layout: Layout) -> int:
 
 def samples_of(frame: AudioFrame) -> Samples:
     """The interleaved samples of an s16 frame."""
-    return cast(Samples, frame.to_ndarray()).reshape(-1)
+    # Straight from the plane, which may be longer than the frame: to_ndarray takes three times as long.
+    plane: Samples = np.frombuffer(memoryview(frame.planes[0]), np.int16)
+    return plane[: frame.samples * frame.layout.nb_channels].copy()
 
 
 def natural_layout(frame: AudioFrame) -> Layout:
     """Mono stays mono; whatever has more channels becomes stereo."""
     return "mono" if frame.layout.nb_channels == 1 else "stereo"
+
+
+_NOTHING: Samples = np.zeros(0, np.int16)
 
 
 class Framer:
@@ -97,7 +108,7 @@ class Framer:
         self._lead_in = lead_in
         self._resampler: AudioResampler | None = None
         self._shape: tuple[int, str, str] | None = None
-        self._rest: Samples = np.zeros(0, np.int16)
+        self._rest: Samples = _NOTHING
 
     def push(self, frame: AudioFrame) -> list[AudioFrame]:
         """Take a frame in and return the frames that it completes; `frame` is left as it is.
@@ -140,7 +151,10 @@ class Framer:
 
     def _convert(self, frame: AudioFrame) -> None:
         parts = [frame] if self._resampler is None else self._resampler.resample(frame)
-        self._rest = np.concatenate([self._rest, *(samples_of(part) for part in parts)])
+        if len(parts) == 1 and not len(self._rest):
+            self._rest = samples_of(parts[0])
+        else:
+            self._rest = np.concatenate([self._rest, *(samples_of(part) for part in parts)])
 
     def _drain(self) -> None:
         if self._resampler is not None:
@@ -153,6 +167,11 @@ class Framer:
             return []
         step = self.size * channels(self.layout)
         whole = len(self._rest) // step * step
+        if whole == len(self._rest) == step:
+            # The usual case: what came in is what goes out.
+            block, self._rest = self._rest, _NOTHING
+            self.position += self.size
+            return [audio_frame(block, self.layout, rate=self.rate, pts=self.position - self.size)]
         frames = []
         for start in range(0, whole, step):
             block = self._rest[start : start + step]
