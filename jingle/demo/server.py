@@ -102,6 +102,10 @@ class LoopbackServer:
         """
         return self._domain.services
 
+    @services.setter
+    def services(self, services: list[Any]) -> None:
+        self._domain.services = services
+
     @property
     def stanzas(self) -> Observer | None:
         """Called as `stanzas(direction, jid, xml, time)` for every stanza.

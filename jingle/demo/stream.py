@@ -57,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._domain, self._limits = hub.domain, hub.domain.limits
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._tcp: asyncio.Transport | None = None  # the one below, once there is TLS on top
         self._handle: Callable[[Stanza], None] = self._before_tls
         self._account: Account | None = None
         self._exchange: sasl.Exchange | None = None
@@ -171,7 +172,9 @@ class Connection(asyncio.Protocol):
         self._plan_flush()
 
     def _plan_flush(self) -> None:
-        if not self._flush_planned:
+        if self._outbox_bytes > self._limits.overflow_bytes:
+            self.abort()
+        elif not self._flush_planned:
             self._flush_planned = True
             self._loop.call_soon(self._flush)
 
@@ -188,7 +191,9 @@ class Connection(asyncio.Protocol):
             transport.write(b"".join(self._outbox))
             self._outbox.clear()
             self._outbox_bytes = 0
-        if transport.get_write_buffer_size() > self._limits.overflow_bytes:
+        # Under TLS there are two buffers, and the lower one takes any single write whole, however full it is.
+        unsent = transport.get_write_buffer_size() + (self._tcp.get_write_buffer_size() if self._tcp else 0)
+        if unsent > self._limits.overflow_bytes:
             self.abort()
         elif not self._full:
             self._release()  # of those held for the outbox alone
@@ -321,7 +326,7 @@ class Connection(asyncio.Protocol):
             transport.abort()
             self.connection_lost(None)
             return
-        self._transport = secured
+        self._transport, self._tcp = secured, transport
         secured.set_write_buffer_limits(high=self._limits.backlog_bytes)
         self._handle, self._greeted = self._before_login, False
         early, self._early = bytes(self._early), bytearray()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 import ssl
-from typing import Any
+from typing import Any, Literal, cast
 
 import scramp
-from slixmpp import ClientXMPP
+from slixmpp import JID, ClientXMPP
 
 from jingle.demo import LoopbackServer
 
@@ -55,6 +56,16 @@ class Client(ClientXMPP):
                 pass
         return self
 
+    def write_to(self, jid: str, body: str, type_: Literal["chat", "normal"] = "normal") -> None:
+        self.send_message(JID(jid), body, mtype=type_)
+
+    async def ping(self, jid: str = "localhost") -> float:
+        seconds: float = await self.plugin["xep_0199"].ping(JID(jid))
+        return seconds
+
+    async def info(self, jid: str, node: str | None = None) -> Any:
+        return await self.plugin["xep_0030"].get_info(JID(jid), node)
+
     async def hang_up(self) -> None:
         self.cancel_connection_attempt()
         if self.transport is not None:
@@ -72,8 +83,24 @@ class Wire:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def dial(cls, server: LoopbackServer) -> Wire:
-        return cls(*await asyncio.open_connection(server.host, server.port, limit=1 << 24))
+    async def dial(cls, server: LoopbackServer, *, receive_buffer: int | None = None) -> Wire:
+        """Connect; with a small `receive_buffer` a client that does not read is soon felt by the server."""
+        connection = socket.socket()
+        if receive_buffer is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, (server.host, server.port))
+        return cls(*await asyncio.open_connection(sock=connection, limit=1 << 24))
+
+    def read_nothing(self) -> None:
+        self._transport.pause_reading()
+
+    def read_again(self) -> None:
+        self._transport.resume_reading()
+
+    @property
+    def _transport(self) -> asyncio.Transport:
+        return cast(asyncio.Transport, self.writer.transport)
 
     def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -133,7 +160,7 @@ class Wire:
         return self
 
     def cut(self) -> None:
-        self.writer.transport.abort()
+        self._transport.abort()
 
     async def aclose(self) -> None:
         self.cut()

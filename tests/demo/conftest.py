@@ -10,7 +10,7 @@ from jingle.demo import LoopbackServer
 from .clients import Client, Wire
 
 Login: TypeAlias = Callable[..., Awaitable[Client]]
-Dial: TypeAlias = Callable[[], Awaitable[Wire]]
+Dial: TypeAlias = Callable[..., Awaitable[Wire]]
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ async def login(server: LoopbackServer) -> AsyncIterator[Login]:
 async def dial(server: LoopbackServer) -> AsyncIterator[Dial]:
     wires: list[Wire] = []
 
-    async def connect() -> Wire:
-        wires.append(await Wire.dial(server))
+    async def connect(to: LoopbackServer = server, **options: Any) -> Wire:
+        wires.append(await Wire.dial(to, **options))
         return wires[-1]
 
     yield connect

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,8 @@ async def test_slixmpp_over_tls_1_2_binds_the_channel(server: LoopbackServer) ->
     client = Client(server, "alice@localhost/old")
     client.ssl_context.maximum_version = ssl.TLSVersion.TLSv1_2
     await client.go_online()
-    assert client.plugin["feature_mechanisms"].mech.name == "SCRAM-SHA-256-PLUS"
+    mechanism: Any = client.plugin["feature_mechanisms"].mech
+    assert mechanism.name == "SCRAM-SHA-256-PLUS"
     await client.hang_up()
 
 
@@ -155,7 +157,7 @@ async def test_a_resource_in_use_stays_where_it_is(login: Login) -> None:
     first, second = await login("alice@localhost/desk"), await login("alice@localhost/desk")
     assert first.boundjid.full == "alice@localhost/desk"
     assert second.boundjid.full not in ("", first.boundjid.full)
-    await second.plugin["xep_0199"].ping(first.boundjid)
+    await second.ping(first.boundjid.full)
 
 
 async def test_a_resource_is_made_up_where_none_is_asked_for(login: Login) -> None:

@@ -23,7 +23,7 @@ def test_acknowledged_is_forgotten() -> None:
     state.acknowledge("3")
     assert len(state.unacked) == 2
     state.acknowledge("5")
-    assert state.unacked == ()
+    assert not state.unacked
 
 
 @pytest.mark.parametrize("h", [None, "", "-1", "x", "1.0", "\u0663", "4" * 30, "6"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from slixmpp import JID
 
 from jingle.demo import LoopbackServer
 
@@ -19,7 +20,7 @@ async def saw(client: Client, event: str, jid: str) -> Any:
 
 
 async def settle(client: Client) -> None:
-    await client.plugin["xep_0199"].ping("localhost")
+    await client.ping()
 
 
 async def test_the_roster_and_its_subscriptions(login: Login) -> None:
@@ -171,14 +172,14 @@ async def test_approval_that_nobody_asked_for_changes_nothing(server: LoopbackSe
 async def test_roster_entries_are_named_grouped_and_removed(server: LoopbackServer, dial: Dial, login: Login) -> None:
     desk, bob = await login("alice@localhost/desk"), await online(dial, server, "bob")
     phone = await online(dial, server, "alice")
-    await desk.update_roster("bob@localhost", name="Bob & Co", groups=["work", "tea"])
+    desk.update_roster(JID("bob@localhost"), name="Bob & Co", groups=["work", "tea"])
     pushed = await phone.until(b"</iq>")
     while b'type="set"' not in pushed:
         pushed = await phone.until(b"</iq>")
     assert b'name="Bob &amp; Co"' in pushed
     assert b"<group>work</group><group>tea</group>" in pushed
     assert b'subscription="both"' in pushed
-    await desk.del_roster_item("bob@localhost")
+    desk.update_roster(JID("bob@localhost"), subscription="remove")
     await phone.until(b'subscription="remove"')
     await bob.until(b'jid="alice@localhost" subscription="none"')
 
