@@ -214,7 +214,7 @@ class ContentActions(Exchange):
             record.state = ContentState.REMOVED
         if found:
             self._events.append(ContentRemoved(contents=tuple(found), reason=jingle.reason))
-            self._end_if_void()
+        self._end_if_void()
 
     def _on_content_modify(self, jingle: Jingle) -> None:
         found = self._found(jingle)

@@ -70,6 +70,9 @@ class ContentRecord:
     transport: Element | None = None
     """The definition in force: the offer's, the answer's, or that of the side that accepted a replacement."""
 
+    replaced: bool = False
+    """The transport in force came by a transport-replace, so that no answer to the offer is about it."""
+
     replacement: Replacement | None = None
     link: TransportState = TransportState.PROPOSED
     """The state of the transport in force, whatever may replace it."""
@@ -118,13 +121,13 @@ class ContentRecord:
         # nothing: Gajim accepts a file with `senders='both'`.
         roles = DIRECTIONS[self.senders] & DIRECTIONS[answer.effective_senders]
         self.senders = _SENDERS[roles]
-        if answer.transport is not None:
+        if answer.transport is not None and not self.replaced:
             self.transport = answer.transport
         self.link = next_transport_state(self.link, Action.CONTENT_ACCEPT)
 
     def take_replacement(self, transport: Element) -> None:
         """Put the accepted replacement in force."""
-        self.replacement, self.transport = None, transport
+        self.replacement, self.transport, self.replaced = None, transport, True
         # Before the content is accepted there is nothing to connect for.
         self.link = TransportState.CONNECTING if self.state is ContentState.ACCEPTED else TransportState.PROPOSED
 

@@ -117,7 +117,8 @@ class ContentAccepted:
     """The peer accepted contents that we proposed."""
 
     contents: tuple[Content, ...]
-    """The answers, with the peer's descriptions and transports."""
+    """The answers, with the peer's descriptions and transports. A `TransportAccepted` or `TransportReplaced` that came
+    before is newer than the transport in here."""
 
     groups: tuple[Group, ...] = ()
     reason: Reason | None = None

@@ -169,6 +169,17 @@ class Initiations:
         migrated = Migrated(to=migrated_to) if migrated_to is not None else None
         self._send(proposal.peer, Finish(id=id, reason=reason, migrated=migrated))
 
+    def abandon(self, id: str) -> None:
+        """Forget that we proceeded, because the session-initiate never came; says nothing.
+
+        The initiator may have taken the answer of another device of ours, where a finish would end the session.
+
+        Raises:
+            LocalProtocolError: There is no such proposal.
+        """
+        proposal = self._require(id)
+        proposal.state, proposal.owes_finish = ProposalState.ENDED, False
+
     def bounced(self, id: str, sender: str) -> None:
         """Take it that our proposal came back with a stanza error from `sender`; then take events.
 
