@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jingle.elements import ice_udp
 from jingle.elements.core import Role
@@ -14,9 +17,9 @@ from jingle.elements.declare import Element, from_string
 from jingle.elements.ice_udp import Setup
 from jingle.errors import RemoteProtocolError
 from jingle.testing.links import TransportPair, make_context, over_the_wire
-from jingle.transports.base import Security
+from jingle.transports.base import DatagramLink, Kind, Security, Transport
 from jingle.transports.ice_udp import IceUdpTransport, usable
-from jingle.transports.link import DtlsRole
+from jingle.transports.link import DtlsRole, IceDtlsLink
 
 from .conftest import FAST
 from .ice_helpers import (
@@ -188,6 +191,35 @@ async def test_dinos_second_component_and_a_browsers_tcp_are_left_aside(pair: Tr
 def test_which_candidates_are_used(change: dict[str, object], host: str | None) -> None:
     candidate = usable(offered(**change))
     assert (candidate and candidate.host) == host
+
+
+@given(
+    st.builds(
+        offered,
+        ip=st.one_of(st.text(), st.ip_addresses().map(str), st.from_regex(r"[0-9a-fA-F:.%]{0,50}", fullmatch=True)),
+        port=st.integers(0, 65535),
+        component=st.integers(0, 255),
+        type=st.sampled_from(ice_udp.CandidateType),
+    )
+)
+def test_whatever_a_peer_offers_is_an_address_that_can_be_sent_to_or_nothing(candidate: ice_udp.Candidate) -> None:
+    found = usable(candidate)
+    if found is None:
+        return
+    assert found.port > 0
+    assert found.type in ("host", "srflx", "relay")  # what aioice takes
+    if not found.host.endswith(".local"):
+        address = ipaddress.ip_address(found.host)
+        assert str(address) == found.host
+        assert not address.is_multicast
+
+
+def test_it_has_the_shape_of_a_transport_and_its_link() -> None:
+    """Checked by mypy; here only that the shapes exist."""
+    transport: type[Transport] = IceUdpTransport
+    link: type[DatagramLink] = IceDtlsLink
+    assert (transport.name, transport.kind) == ("ice-udp", Kind.DATAGRAM)
+    assert (link, IceDtlsLink.security) == (IceDtlsLink, Security.DTLS)
 
 
 @pytest.mark.parametrize(
