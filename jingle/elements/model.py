@@ -112,10 +112,13 @@ class Slot:
 
     def complaint(self, owner: str, value: object, phrase: str) -> str:
         """The sentence that says what is wrong with a value, naming element and attribute."""
-        shown = "***" if self.declared.secret else (str(value)[:40] + "..." if len(str(value)) > 40 else str(value))
+        shown = "***" if self.declared.secret else str(value)
+        if len(shown) > 40:
+            shown = f"{shown[:40]}..."
         if self.kind == "attr":
             return f"<{owner} {self.name}='{shown}'/> {phrase}"
-        return f"<{self.name or owner}>{shown}</{self.name or owner}> {phrase}"
+        name = self.name or owner
+        return f"<{name}>{shown}</{name}> {phrase}"
 
     def absence(self, owner: str) -> str:
         """The sentence that says the field is missing."""
@@ -141,11 +144,10 @@ class Plan:
     by_name: dict[str, Slot] = dataclasses.field(default_factory=dict)
     choice: Slot | None = None
     inner: list[Slot] = dataclasses.field(default_factory=list)
-    lists: list[Slot] = dataclasses.field(default_factory=list)
     in_order: list[Slot] = dataclasses.field(default_factory=list)
     """The slots of child elements, in the order they are written in; the last takes what is left over."""
 
-    rest: Slot = typing.cast(Slot, None)
+    rest: Slot = dataclasses.field(default_factory=lambda: Slot("extra", "children", "", "", _EXTRA))
     checked: list[Slot] = dataclasses.field(default_factory=list)
 
 
@@ -250,9 +252,6 @@ def _compile(model: type[Element]) -> Plan:
         if part.default is MISSING:
             plan.required.append(slot)
         _PLACES[declared.kind](plan, slot, member_types(hints[part.name]))
-    if not plan.rest:
-        plan.rest = Slot("extra", "children", "", "", _EXTRA)
-        plan.lists.append(plan.rest)
     plan.in_order.append(plan.rest)
     for position, slot in enumerate(plan.in_order):
         slot.position = position
@@ -294,8 +293,6 @@ def _place_choice(plan: Plan, slot: Slot, kinds: tuple[Any, ...]) -> None:
 
 
 def _place_child(plan: Plan, slot: Slot, kinds: tuple[Any, ...]) -> None:
-    if slot.kind == "children":
-        plan.lists.append(slot)
     if slot.declared.any_namespace:
         plan.by_name[slot.name] = slot
     elif kinds == (Element,):

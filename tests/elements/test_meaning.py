@@ -332,8 +332,8 @@ MEANINGS: list[tuple[str, Element]] = [
     ("<accept xmlns='urn:xmpp:jingle-message:0' id='i'/>", initiation.Accept(id="i")),
     (
         "<retract xmlns='urn:xmpp:jingle-message:0' id='i'><reason xmlns='urn:xmpp:jingle:1'><cancel/></reason>"
-        "</retract>",
-        initiation.Retract(id="i", reason=core.Reason(condition=ReasonCondition.CANCEL)),
+        "<tie-break/></retract>",
+        initiation.Retract(id="i", reason=core.Reason(condition=ReasonCondition.CANCEL), tie_break=True),
     ),
     (
         "<reject xmlns='urn:xmpp:jingle-message:0' id='i'><reason xmlns='urn:xmpp:jingle:1'><expired/></reason>"
