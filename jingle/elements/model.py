@@ -147,14 +147,13 @@ class Plan:
     in_order: list[Slot] = dataclasses.field(default_factory=list)
     """The slots of child elements, in the order they are written in; the last takes what is left over."""
 
-    rest: Slot = dataclasses.field(default_factory=lambda: Slot("extra", "children", "", "", _EXTRA))
+    rest: Slot = dataclasses.field(default_factory=lambda: Slot("extra", "children", "", "", Declared(kind="children")))
     checked: list[Slot] = dataclasses.field(default_factory=list)
 
 
 REGISTRY: dict[str, type[Element]] = {}
 _PLANS: dict[type[Element], Plan] = {}
 _PLANS_BY_TAG: dict[str, Plan] = {}
-_EXTRA = Declared(kind="children")
 
 
 @dataclass_transform(
