@@ -29,7 +29,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "demo": ("errors", "elements"),
     "plugin": LAYER_4,
     "cli": (*LAYER_4, "demo"),
-    "__init__": LAYER_4,
+    "__init__": (*LAYER_4,),
     "__main__": ("cli",),
 }
 # Third party -> the layers that may import it; anything not named here is free for all but the pure layers.

@@ -1,0 +1,116 @@
+"""`jingle answer`: wait for calls and answer them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..client import Call, IncomingCall, Peer
+from ..errors import JingleError
+from .media import audio_source, media_options
+from .options import Online, gather, online_options, set_up_logging
+from .output import Output
+from .run import run
+from .status import Status, ended_status, explain
+
+
+@click.command()
+@media_options
+@click.option("--once", is_flag=True, help="End after the first call.")
+@click.option("--timeout", metavar="N", type=click.FloatRange(min=0), help="Give up waiting after N seconds.")
+@click.option(
+    "--from",
+    "allow",
+    metavar="JID",
+    multiple=True,
+    help="Who may call, besides the roster; '*' for anyone; repeatable.",
+)
+@click.option("--decline", "decline", is_flag=True, help="Decline every call instead.")
+@online_options
+def answer(**options: Any) -> None:
+    """Wait for calls and answer them, one at a time; a second caller hears that we are busy.
+
+    \b
+    Example (after `jingle server --user alice:secret --user bob:secret`):
+      jingle answer --jid bob@localhost --password secret --server 127.0.0.1 \\
+          --ca-file jingle-ca.pem --play tone --record heard.wav --once
+    """
+    output = Output(as_json=options.pop("as_json"), verbosity=options["verbosity"])
+    set_up_logging(options.pop("verbosity"))
+    online = gather(options, allow=options.pop("allow"))
+    run(lambda: _answer(online, output, **options), output)
+
+
+async def _answer(
+    online: Online,
+    output: Output,
+    *,
+    play: str | None,
+    record: Path | None,
+    seconds: float | None,
+    once: bool,
+    timeout: float | None,
+    decline: bool,
+) -> Status:
+    await audio_source(play).aclose()  # a file that cannot be read is told before anybody calls
+    try:
+        me = await online.connect(output.event)
+    except JingleError as exc:
+        explanation = explain(exc, online=False)
+        output.error(explanation)
+        return explanation.status
+    async with me:
+        status = Status.NOT_REACHED
+        async for offer in _calls(me, timeout):
+            if decline:
+                await offer.decline()
+                status = Status.DONE
+            else:
+                status = await _talk(me, offer, output, play, record, seconds)
+            if once:
+                return status
+        output.say("nobody called")
+        return status
+
+
+async def _calls(me: Peer, timeout: float | None) -> AsyncIterator[IncomingCall]:
+    """Incoming calls until `timeout` seconds pass without one."""
+    offers = me.incoming()
+    while True:
+        try:
+            offer = await asyncio.wait_for(anext(offers), timeout)
+        except TimeoutError:
+            return
+        if isinstance(offer, IncomingCall):
+            yield offer
+
+
+async def _talk(
+    me: Peer, offer: IncomingCall, output: Output, play: str | None, record: Path | None, seconds: float | None
+) -> Status:
+    refusing = asyncio.ensure_future(_refuse_others(me))
+    try:
+        call: Call
+        async with offer.accept(audio=audio_source(play), record=record) as call:
+            ending = await call.wait(seconds)
+            if ending is None:
+                ending = await call.hang_up()
+        return ended_status(ending.reason)
+    except JingleError as exc:
+        explanation = explain(exc)
+        output.error(explanation)
+        return explanation.status
+    finally:
+        refusing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await refusing
+
+
+async def _refuse_others(me: Peer) -> None:
+    async for offer in me.incoming():
+        await offer.decline("busy")

@@ -1,0 +1,86 @@
+"""`jingle call JID`: ring somebody and talk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..client import Call
+from ..errors import JingleError
+from .media import audio_source, media_options
+from .options import Online, gather, online_options, set_up_logging
+from .output import Output
+from .run import run
+from .status import Status, ended_status, explain
+
+
+@click.command()
+@click.argument("jid_to_call", metavar="JID")
+@media_options
+@click.option("--dtmf", metavar="DIGITS", help="Digits to dial once connected (0-9, *, #, A-D).")
+@click.option(
+    "--ring-timeout",
+    metavar="N",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds to let it ring.",
+)
+@online_options
+def call(jid_to_call: str, **options: Any) -> None:
+    """Ring JID and talk.
+
+    A bare JID rings every device, a full one is called directly. The call ends when the peer hangs up, after
+    --seconds N, or when the file given to --play has been played.
+
+    \b
+    Example (after `jingle server --user alice:secret --user bob:secret` and `jingle answer --jid bob@localhost ...`):
+      jingle call bob@localhost --jid alice@localhost --password secret --server 127.0.0.1 \\
+          --ca-file jingle-ca.pem --play tone --seconds 5
+    """
+    output = Output(as_json=options.pop("as_json"), verbosity=options["verbosity"])
+    set_up_logging(options.pop("verbosity"))
+    online = gather(options)
+    run(lambda: _call(online, output, jid_to_call, **options), output)
+
+
+async def _call(
+    online: Online,
+    output: Output,
+    jid: str,
+    *,
+    play: str | None,
+    record: Path | None,
+    seconds: float | None,
+    dtmf: str | None,
+    ring_timeout: float,
+) -> Status:
+    source = audio_source(play)
+    connecting = online.connect(output.event)
+    try:
+        me = await connecting
+    except JingleError as exc:
+        await source.aclose()
+        explanation = explain(exc, online=False)
+        output.error(explanation)
+        return explanation.status
+    async with me:
+        output.say(f"calling {jid}")
+        try:
+            async with me.call(jid, audio=source, record=record, ring_timeout=ring_timeout) as call:
+                return await _talk(call, seconds, dtmf)
+        except JingleError as exc:
+            explanation = explain(exc)
+            output.error(explanation)
+            return explanation.status
+
+
+async def _talk(call: Call, seconds: float | None, dtmf: str | None) -> Status:
+    if dtmf:
+        await call.send_dtmf(dtmf)
+    ending = await call.wait(seconds)
+    if ending is None:
+        ending = await call.hang_up()
+    return ended_status(ending.reason)

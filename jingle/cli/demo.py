@@ -1,0 +1,8 @@
+"""`jingle demo`."""
+
+import click
+
+
+@click.command()
+def demo() -> None:
+    """Demo."""

@@ -1,0 +1,57 @@
+"""How every command runs: one event loop, Ctrl-C that tells the peer, errors that become exit statuses."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from .output import Output
+from .status import Status, explain
+
+
+class Terminated(Exception):
+    """SIGTERM arrived."""
+
+
+def run(main: Callable[[], Awaitable[Status]], output: Output) -> None:
+    """Run a command to its end and leave with its exit status.
+
+    The first Ctrl-C (or SIGTERM) cancels `main`, whose `async with` blocks tell the peer and close recordings;
+    the second one leaves at once.
+    """
+    try:
+        status = asyncio.run(_supervise(main))
+    except KeyboardInterrupt:
+        status = Status.INTERRUPTED
+    except Exception as exc:
+        if output.verbosity > 1:
+            raise
+        explanation = explain(exc)
+        output.error(explanation)
+        status = explanation.status
+    sys.exit(int(status))
+
+
+async def _supervise(main: Callable[[], Awaitable[Status]]) -> Status:
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(main())
+    interrupted = False
+
+    def interrupt() -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # event loops of Windows have no signal handlers
+            loop.add_signal_handler(number, interrupt)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if interrupted:
+            return Status.INTERRUPTED
+        raise

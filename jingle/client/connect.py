@@ -1,0 +1,170 @@
+"""Going online: from an account to a `Peer`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
+
+from ..applications.rtp.call import MediaOptions, RtpApplication
+from ..elements.core import NS as NS_JINGLE
+from ..elements.core import Content
+from ..elements.initiation import NS as NS_INITIATION
+from ..elements.messages import NS_RECEIPTS
+from ..elements.rtp import NS as NS_RTP
+from ..peer.events import Event, EventHandler
+from ..peer.live import LiveSession
+from ..peer.policy import Policy
+from ..peer.pump import Pump
+from ..signalling.binding import Binding, XmppStream
+from ..signalling.connection import Account, XmppConnection
+from ..signalling.discovery import Discovery
+from ..signalling.services import ExternalServices
+from ..transports.base import IceServer, Transport, TransportOptions
+from ..transports.ice_udp import IceUdpTransport
+from .opening import Opening
+from .peer import Peer
+from .session import application_for
+from .trace import Trace
+
+DEFAULT_TRANSPORTS: tuple[type[Transport], ...] = (IceUdpTransport,)
+"""What is offered and understood where nothing else is asked for."""
+
+FEATURE_GROUPING = "urn:ietf:rfc:5888"
+
+
+def connect(
+    jid: str,
+    password: str,
+    *,
+    # Where
+    server: tuple[str, int] | None = None,
+    ca_file: str | PathLike[str] | None = None,
+    # How bits may move
+    ice_servers: Sequence[IceServer] = (),
+    relay_only: bool = False,
+    loopback: bool = False,
+    transports: Sequence[type[Transport]] = DEFAULT_TRANSPORTS,
+    require_encryption: bool = False,
+    # Media
+    codecs: Sequence[str] | None = None,
+    dtx: bool = False,
+    # Who may reach us
+    allow: Iterable[str] = (),
+    # What happens
+    on_event: EventHandler | None = None,
+    trace: str | PathLike[str] | None = None,
+    login_timeout: float = 30,
+) -> Opening[Peer]:
+    """Log in; the `Peer` is ready once we are online.
+
+    Enter the result, and leaving the block ends every call and logs out; or await it, and `aclose()` it yourself.
+
+        async with jingle.connect("alice@example.org", "secret") as me:
+            ...
+
+    Args:
+        jid: The account; a bare JID gets a resource.
+        password: Its password.
+        server: (host, port) to connect to instead of what DNS SRV says.
+        ca_file: Trust this CA (PEM) for the server instead of the system's.
+        ice_servers: STUN and TURN servers beside those that the server offers (XEP-0215).
+        relay_only: Never reveal an address of this machine.
+        loopback: Gather loopback addresses too.
+        transports: What to offer and understand, in order of preference.
+        require_encryption: Files: refuse transports that would carry the bytes in the clear.
+        codecs: Names of the audio codecs to use, the best first; `None` for all.
+        dtx: Opus: send nothing while there is nothing to hear.
+        allow: JIDs that may reach us besides contacts and our own devices; `*` for anyone.
+        on_event: Called with each `Event`.
+        trace: File for every stanza and event, one JSON object a line.
+        login_timeout: Seconds.
+
+    Raises:
+        SignallingError: `not-authorized` for a refused password, `certificate` for an untrusted server,
+            `remote-server-not-found` where nothing answers, `timeout`.
+        LocalProtocolError: The trace file cannot be written.
+    """
+    account = Account(jid=jid, password=password, server=server, ca_file=Path(ca_file) if ca_file is not None else None)
+    options = TransportOptions(relay_only=relay_only, loopback=loopback, ice_servers=tuple(ice_servers))
+    media = MediaOptions(codecs=tuple(codecs) if codecs is not None else None, dtx=dtx)
+
+    async def start() -> Peer:
+        tracing = Trace(Path(trace)) if trace is not None else None
+
+        def tell(event: Event) -> None:
+            if tracing is not None:
+                tracing.event(event)
+            if on_event is not None:
+                on_event(event)
+
+        connection = XmppConnection(account, resource=f"jingle-{secrets.token_hex(3)}")
+        peer = bind(
+            connection.xmpp,
+            options=options,
+            transports=transports,
+            media=media,
+            allow=allow,
+            on_event=tell,
+            connection=connection,
+        )
+        if tracing is not None:
+            peer.pump.binding.tap(tracing.stanza)
+
+        def changed(state: str) -> None:
+            if tracing is not None:
+                tracing.state(state)
+            if state == "restarted":
+                peer.pump.moved(connection.jid)
+
+        connection.on_state = changed
+        try:
+            await connection.open(login_timeout)
+        except BaseException:
+            await peer.aclose()
+            if tracing is not None:
+                tracing.close()
+            raise
+        peer.pump.moved(connection.jid)
+        peer.pump.emit("online", jid=peer.jid)
+        return peer
+
+    return Opening(start)
+
+
+def bind(
+    xmpp: XmppStream,
+    *,
+    options: TransportOptions,
+    transports: Sequence[type[Transport]] = DEFAULT_TRANSPORTS,
+    media: MediaOptions = MediaOptions(),  # noqa: B008  (frozen)
+    allow: Iterable[str] = (),
+    on_event: EventHandler | None = None,
+    connection: XmppConnection | None = None,
+) -> Peer:
+    """Put Jingle on a slixmpp stream, logged in or not yet; `connect` does it for a stream of its own."""
+    binding = Binding(xmpp, message_namespaces=(NS_INITIATION, NS_RECEIPTS))
+    discovery = Discovery(xmpp)
+    discovery.announce(features(transports))
+
+    def application(live: LiveSession, offer: Content) -> RtpApplication:
+        return application_for(pump, live, offer, options=media)
+
+    pump = Pump(
+        binding,
+        discovery,
+        ExternalServices(binding, str(xmpp.boundjid.domain)),
+        options=options,
+        transports=transports,
+        applications={NS_RTP: application},
+        policy=Policy(binding.is_contact, allow),
+        on_event=on_event or (lambda event: None),
+    )
+    return Peer(pump, options=media, connection=connection)
+
+
+def features(transports: Sequence[type[Transport]]) -> frozenset[str]:
+    """What disco#info says: it follows from the registered parts (XEP-0166 section 11)."""
+    parts = [RtpApplication.features, *(transport.features for transport in transports)]
+    return frozenset({NS_JINGLE, NS_INITIATION, FEATURE_GROUPING}.union(*parts))

@@ -1,0 +1,190 @@
+"""A call that somebody offers us: accept it, decline it, or let it ring."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from ..applications.rtp.call import RtpApplication
+from ..elements.core import Group, Reason, ReasonCondition
+from ..elements.rtp import RtpDescription
+from ..errors import LocalProtocolError, SessionEnded
+from ..media.base import Source
+from ..media.recorder import Recorder
+from ..peer.live import LiveSession
+from ..session import initiation_events as proposals
+from .call import Call, first, media_of, prepared, rtp_applications
+from .opening import Opening
+from .session import ANSWER_TIMEOUT, common_groups, tell_the_end, until_connected
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+
+class IncomingCall:
+    """Somebody calls. It rings until `accept`, `decline`, or until the caller gives up.
+
+    Attributes:
+        peer: The caller's full JID.
+        sid: The session's id.
+        media: What the caller wants: `audio`, `video`.
+        gone: Done with (reason, text) when the caller gave up, or another device of ours took or declined the call.
+    """
+
+    def __init__(self, owner: Peer, *, peer: str, sid: str, media: tuple[str, ...]) -> None:
+        self._owner = owner
+        self._pump = owner.pump
+        self.peer = peer
+        self.sid = sid
+        self.media = media
+        self.gone: asyncio.Future[tuple[str, str | None]] = asyncio.get_running_loop().create_future()
+        self._session: asyncio.Future[LiveSession] = asyncio.get_running_loop().create_future()
+        self._groups: tuple[Group, ...] = ()
+        self._proposed = False
+        self._answered = False
+
+    @classmethod
+    def of_proposal(cls, owner: Peer, event: proposals.Incoming) -> IncomingCall:
+        """A call that was proposed before its session (XEP-0353)."""
+        media = tuple(each.media for each in event.descriptions if isinstance(each, RtpDescription))
+        call = cls(owner, peer=event.peer, sid=event.id, media=media or ("audio",))
+        call._proposed = True
+        return call
+
+    @classmethod
+    def of_session(cls, owner: Peer, live: LiveSession, groups: tuple[Group, ...]) -> IncomingCall:
+        """A call whose session came at once."""
+        call = cls(owner, peer=live.peer, sid=live.sid, media=media_of(live))
+        call.take_session(live, groups)
+        return call
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be accepted or declined."""
+        return not (self._answered or self.gone.done())
+
+    def accept(
+        self,
+        *,
+        audio: Source | None = None,
+        record: str | PathLike[str] | None = None,
+        connect_timeout: float | None = 20,
+        hang_up_at_end: bool = True,
+    ) -> Opening[Call]:
+        """Take the call; it is ready once both ends are connected.
+
+        Enter the result, and leaving the block hangs up; or await it, and hang up yourself.
+
+        Args:
+            audio: What to send; `None` for silence.
+            record: Where to record from the first moment: `.wav`, `.ogg`, `.webm`, `.mkv` or `.mp4`.
+            connect_timeout: Seconds from acceptance to the connection; `None` for no bound but the transport's own.
+            hang_up_at_end: Whether the end of a file that is played ends the call.
+
+        Raises:
+            SessionEnded: The caller gave up, or another device of ours took the call.
+            TransportFailed: No way to the caller worked.
+            MediaError: The source or the recording cannot be opened.
+            LocalProtocolError: It was answered before.
+
+        Cancelling is safe at any point: the caller is told.
+        """
+
+        async def start() -> Call:
+            async with prepared(audio, record) as recorder:
+                return await self.connect(
+                    audio, recorder, timeout=connect_timeout, until=audio if hang_up_at_end else None
+                )
+
+        return Opening(start)
+
+    async def decline(self, reason: str = "decline", text: str | None = None) -> None:
+        """Refuse the call on all our devices; nothing happens where it is over already.
+
+        Args:
+            reason: `decline`, or `busy`, which tells that we are in another call.
+            text: For the caller to read.
+        """
+        if not self.is_open:
+            return
+        self._answered = True
+        if self._session.done():
+            await self._session.result().close(reason, text)
+            return
+        declined = Reason(condition=ReasonCondition(reason), text=text)
+        self._pump.act(lambda machine: machine.reject(self.sid, declined))
+        self._tell_the_end(reason, text)
+        self._owner.forget(self)
+
+    # From the peer
+
+    def take_session(self, live: LiveSession, groups: tuple[Group, ...]) -> None:
+        """Take the session, once its offer was found to be one that we can answer."""
+        self._groups = groups
+        if not self._session.done():
+            self._session.set_result(live)
+        tell_the_end(self._pump, live)
+        live.ended.add_done_callback(lambda _: self.withdraw(live.ended.result().reason, live.ended.result().text))
+
+    def withdraw(self, reason: str, text: str | None, *, tell: bool = False) -> None:
+        """Take it that the call is over, or was answered elsewhere."""
+        self._owner.forget(self)
+        if self.gone.done():
+            return
+        self.gone.set_result((reason, text))
+        if tell and not self._session.done():
+            self._tell_the_end(reason, text)
+
+    async def connect(
+        self, audio: Source | None, recorder: Recorder | None, *, timeout: float | None, until: Source | None
+    ) -> Call:
+        """Proceed, accept and connect with what is open already; see `accept`."""
+        if self.gone.done():
+            raise SessionEnded(*self.gone.result())
+        if self._answered:
+            raise LocalProtocolError("this call was answered before", condition="conflict")
+        self._answered = True
+        live: LiveSession | None = None
+        try:
+            live = await self._proceed() if self._proposed else self._session.result()
+            application = self._audio_of(live)
+            await application.replace(audio)
+            if recorder is not None:
+                await application.received.add(recorder)
+            answers = await live.describe()
+            if live.ended.done():
+                raise SessionEnded(live.ended.result().reason, live.ended.result().text)
+            live.accept(answers, common_groups(self._groups, [answer.name for answer in answers]))
+            return await until_connected(self._pump, live, timeout=timeout, until=until)
+        except BaseException:
+            if live is not None:
+                await live.close("cancel")
+            raise
+
+    async def _proceed(self) -> LiveSession:
+        pump = self._pump
+        if not pump.binding.is_contact(self.peer):
+            pump.binding.send_presence(self.peer)
+        pump.dispatcher.expect(self.peer, self.sid, time.monotonic())
+        pump.act(lambda machine: machine.proceed(self.sid, time.monotonic()))
+        await first(self._session, self.gone, timeout=ANSWER_TIMEOUT)
+        if self._session.done():
+            return self._session.result()
+        if self.gone.done():
+            raise SessionEnded(*self.gone.result())
+        pump.act(lambda machine: machine.abandon(self.sid))
+        self.withdraw("timeout", "the caller did not begin the session", tell=True)
+        raise SessionEnded("timeout", "the caller did not begin the session")
+
+    def _audio_of(self, live: LiveSession) -> RtpApplication:
+        for application in rtp_applications(live):
+            if application.medium == "audio":
+                return application
+        raise LocalProtocolError("this call has no audio")
+
+    def _tell_the_end(self, reason: str, text: str | None) -> None:
+        self._pump.emit(
+            "ended", kind="call", peer=self.peer, sid=self.sid, reason=reason, text=text, seconds=0.0, stats={}
+        )

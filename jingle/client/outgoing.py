@@ -1,0 +1,204 @@
+"""Calling somebody: which device, the proposal (XEP-0353), the session (XEP-0166), until both ends are connected."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from ..applications.rtp.call import MediaOptions, RtpApplication, SessionIdentity
+from ..elements.core import Content, Reason, ReasonCondition, Role
+from ..elements.rtp import NS as NS_RTP
+from ..elements.rtp import RtpDescription
+from ..errors import SessionEnded, SignallingError
+from ..media.base import Source
+from ..media.recorder import Recorder
+from ..peer.live import LiveContent, LiveSession
+from ..session import events
+from ..session import initiation_events as proposals
+from ..signalling.discovery import NS_JINGLE, NS_JINGLE_MESSAGE, Device, best_device
+from ..transports.base import Kind, Transport
+from .call import Call, prepared
+from .session import ANSWER_TIMEOUT, bundle, tell_the_end, until_accepted, until_connected
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+AUDIO = "audio"
+"""The name of the content: what Jitsi's clients require, and what Dino uses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallPlan:
+    """What to call with."""
+
+    to: str
+    audio: Source | None
+    record: str | PathLike[str] | None
+    ring_timeout: float | None
+    connect_timeout: float | None
+    hang_up_at_end: bool
+
+
+class OutgoingCall:
+    """One attempt to call somebody."""
+
+    def __init__(self, peer: Peer, plan: CallPlan, options: MediaOptions) -> None:
+        self._peer = peer
+        self._pump = peer.pump
+        self._plan = plan
+        self._options = options
+        self.id = str(uuid.uuid4())
+        self._answer: asyncio.Future[proposals.InitiationEvent] = asyncio.get_running_loop().create_future()
+        self._overruled = False
+        self._ringing: set[str] = set()
+
+    async def place(self) -> Call:
+        """Ring, connect, and return the call; see `Peer.call`."""
+        plan = self._plan
+        async with prepared(plan.audio, plan.record) as recorder:
+            device = await self._direct_device()
+            if device is not None:
+                return await self._initiate(device, recorder, answer_timeout=plan.ring_timeout)
+            answer = await self._propose()
+            if isinstance(answer, proposals.Incoming):
+                # They called us at the same moment, and theirs stands: answering it is what both sides want.
+                return await self._peer.answer(answer, plan.audio, recorder, plan)
+            assert isinstance(answer, proposals.Proceeded)
+            return await self._initiate(answer.peer, recorder, answer_timeout=ANSWER_TIMEOUT)
+
+    def take(self, event: proposals.InitiationEvent) -> None:
+        """Take what happens to our proposal."""
+        match event:
+            case proposals.RingingReceived(peer=peer):
+                self._tell_ringing(peer)
+            case proposals.Overruled():
+                self._overruled = True
+            case proposals.Rejected(tie_break=True):
+                # Their own proposal, which stands instead, came before this or comes behind it.
+                self._overruled = True
+            case proposals.Proceeded() | proposals.Rejected() | proposals.Incoming():
+                if not self._answer.done():
+                    self._answer.set_result(event)
+
+    # Which device
+
+    async def _direct_device(self) -> str | None:
+        """The full JID to call directly, or `None` to propose to all devices.
+
+        Raises:
+            SessionEnded: Devices of theirs are online, and none of them can be called.
+        """
+        to = self._plan.to
+        if "/" in to:
+            return to
+        devices = await self._pump.discovery.devices(to, contact=self._pump.binding.is_contact(to))
+        known: list[Device] = [device for device in devices if device.features]
+        if not known or any(NS_JINGLE_MESSAGE in device.features for device in known):
+            return None
+        best = best_device(known, frozenset({NS_RTP, self._transport().namespace}))
+        if best is not None:
+            return best.jid
+        if len(known) == len(devices):
+            can = "take this kind of call" if any(NS_JINGLE in device.features for device in known) else "take calls"
+            raise self._over("unsupported-applications", f"none of their devices can {can}")
+        return None
+
+    def _transport(self) -> type[Transport]:
+        for transport in self._pump.transports:
+            if transport.kind is Kind.DATAGRAM:
+                return transport
+        raise SignallingError("not-acceptable", "no transport that carries calls is enabled")
+
+    # The proposal
+
+    async def _propose(self) -> proposals.InitiationEvent:
+        plan, pump = self._plan, self._pump
+        self._peer.outgoing[self.id] = self
+        if not pump.binding.is_contact(plan.to):
+            pump.binding.send_presence(plan.to)
+        descriptions = (RtpDescription(media=AUDIO),)
+        pump.act(lambda machine: machine.propose(plan.to, self.id, descriptions, time.monotonic()))
+        try:
+            async with asyncio.timeout(plan.ring_timeout):
+                answer = await self._answer
+        except TimeoutError:
+            self._retract()
+            raise self._over("timeout", "nobody answered") from None
+        except asyncio.CancelledError:
+            self._retract()
+            self._over("cancel", None)
+            raise
+        finally:
+            self._peer.outgoing.pop(self.id, None)
+        if isinstance(answer, proposals.Rejected):
+            reason = answer.reason
+            raise self._over(reason.condition.value if reason else "decline", reason.text if reason else None)
+        return answer
+
+    def _retract(self) -> None:
+        if not self._overruled:
+            reason = Reason(condition=ReasonCondition.CANCEL)
+            self._pump.act(lambda machine: machine.retract(self.id, reason))
+
+    def _over(self, reason: str, text: str | None) -> SessionEnded:
+        """Tell that the call ended before there was a session."""
+        self._pump.emit(
+            "ended", kind="call", peer=self._plan.to, sid=self.id, reason=reason, text=text, seconds=0.0, stats={}
+        )
+        return SessionEnded(reason, text)
+
+    # The session
+
+    async def _initiate(self, device: str, recorder: Recorder | None, *, answer_timeout: float | None) -> Call:
+        plan, pump = self._plan, self._pump
+        held: list[LiveSession] = []
+        context = pump.context(
+            Role.INITIATOR, device, self.id, lambda info: held[0].send_transport_info(AUDIO, info) if held else None
+        )
+        transport = self._transport()(context)
+        application = RtpApplication(
+            AUDIO,
+            role=Role.INITIATOR,
+            name=AUDIO,
+            source=plan.audio,
+            options=self._options,
+            identity=SessionIdentity(),
+            on_info=lambda state: self._on_info(device, state),
+            on_dtmf=lambda digit: pump.emit("dtmf", peer=device, sid=self.id, digit=digit),
+        )
+        content = Content(
+            creator=Role.INITIATOR,
+            name=AUDIO,
+            description=application.describe(),
+            transport=await transport.describe(),
+        )
+        if recorder is not None:
+            await application.received.add(recorder)
+        running = LiveContent(id=events.ContentId(Role.INITIATOR, AUDIO), application=application, transport=transport)
+        live = pump.initiate(device, self.id, [content], lambda live: [running], groups=(bundle([AUDIO]),))
+        held.append(live)
+        tell_the_end(pump, live)
+        try:
+            await until_accepted(live, answer_timeout)
+            return await until_connected(
+                pump, live, timeout=plan.connect_timeout, until=plan.audio if plan.hang_up_at_end else None
+            )
+        except asyncio.CancelledError:
+            await live.close("cancel")
+            raise
+
+    def _on_info(self, device: str, state: str) -> None:
+        if state == "ringing":
+            self._tell_ringing(device)
+        else:
+            self._pump.emit("info", peer=device, sid=self.id, state=state, medium=AUDIO)
+
+    def _tell_ringing(self, device: str) -> None:
+        """Once for each device: some say it twice, by `<ringing/>` and by a receipt."""
+        if device not in self._ringing:
+            self._ringing.add(device)
+            self._pump.emit("ringing", peer=device, sid=self.id)

@@ -1,0 +1,226 @@
+"""The peer: one account that is online, calls and is called."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from os import PathLike
+from types import TracebackType
+
+from ..applications.rtp.call import MediaOptions
+from ..elements.rtp import Ringing
+from ..media.base import Source
+from ..media.recorder import Recorder
+from ..peer.live import LiveSession
+from ..peer.pump import Pump
+from ..session import events
+from ..session import initiation_events as proposals
+from ..signalling.connection import XmppConnection
+from .call import Call
+from .incoming import IncomingCall
+from .opening import Opening
+from .outgoing import CallPlan, OutgoingCall
+
+log = logging.getLogger(__name__)
+
+FINISH_GRACE = 1.0
+"""Seconds for a session-terminate to follow a `<finish/>`, before the session is ended from here."""
+
+MAX_OFFERS = 32
+"""Offers that wait for the program to look at them; what comes on top is told that we are busy."""
+
+
+class Peer:
+    """One account that is online. Made by `jingle.connect` or by the slixmpp plugin.
+
+    Attributes:
+        pump: What drives the sessions; for those who extend this package.
+    """
+
+    def __init__(self, pump: Pump, *, options: MediaOptions, connection: XmppConnection | None = None) -> None:
+        self.pump = pump
+        self.outgoing: dict[str, OutgoingCall] = {}
+        self._options = options
+        self._connection = connection
+        self._offers: asyncio.Queue[IncomingCall] = asyncio.Queue(maxsize=MAX_OFFERS)
+        self._pending: dict[tuple[str, str], IncomingCall] = {}
+        self._listening = False
+        pump.on_session = self._on_session
+        pump.on_proposal = self._on_proposal
+        pump.on_unavailable = self._on_unavailable
+
+    @property
+    def jid(self) -> str:
+        """Our full JID."""
+        return self.pump.binding.local
+
+    def call(
+        self,
+        to: str,
+        *,
+        audio: Source | None = None,
+        record: str | PathLike[str] | None = None,
+        hang_up_at_end: bool = True,
+        ring_timeout: float | None = 60,
+        connect_timeout: float | None = 20,
+    ) -> Opening[Call]:
+        """Call someone; the call is ready once both ends are connected.
+
+        A bare JID rings every device of `to` (XEP-0353) and continues with the one that proceeds; a full JID, or the
+        best device of somebody without XEP-0353, is called directly (XEP-0166). Enter the result, and leaving the
+        block hangs up; or await it, and hang up yourself.
+
+            async with me.call("juliet@example.org", audio=jingle.Tone(440)) as call:
+                await call.record("answer.wav", seconds=5)
+
+        Args:
+            to: Bare or full JID of the callee.
+            audio: What to send; `None` for silence.
+            record: Where to record from the first moment: `.wav`, `.ogg`, `.webm`, `.mkv` or `.mp4`.
+            hang_up_at_end: Whether the end of a file that is played ends the call.
+            ring_timeout: Seconds to wait for an answer; then the proposal is retracted. `None` waits for ever.
+            connect_timeout: Seconds from acceptance to the connection; `None` for no bound but the transport's own.
+
+        Raises:
+            SessionEnded: They declined, were busy, did not answer, or have no device that takes calls; `reason` says
+                which.
+            TransportFailed: No way to them worked; `tried` lists what was tried.
+            ApplicationFailed: There is no common codec.
+            MediaError: The source or the recording cannot be opened.
+            SignallingError: The server could not be asked.
+
+        Cancelling is safe at any point: the peer is told `cancel`.
+        """
+        plan = CallPlan(
+            to=to,
+            audio=audio,
+            record=record,
+            ring_timeout=ring_timeout,
+            connect_timeout=connect_timeout,
+            hang_up_at_end=hang_up_at_end,
+        )
+
+        async def start() -> Call:
+            return await OutgoingCall(self, plan, self._options).place()
+
+        return Opening(start)
+
+    async def incoming(self) -> AsyncIterator[IncomingCall]:
+        """Yield whatever others offer, as it comes, from whoever may reach us.
+
+        From the first use on this device rings; before, calls ring on our other devices only. Offers that were
+        withdrawn before the program looked at them are left out.
+        """
+        self._listening = True
+        while True:
+            offer = await self._offers.get()
+            if offer.is_open:
+                yield offer
+
+    def listen(self) -> None:
+        """Ring from now on, and keep offers for a later `incoming`."""
+        self._listening = True
+
+    async def __aenter__(self) -> Peer:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End every session, decline what rings, and go offline; safe to call twice."""
+        self._listening = False
+        for offer in list(self._pending.values()):
+            await offer.decline("busy")
+        await self.pump.aclose()
+        await self.pump.binding.aclose()
+        self.pump.discovery.close()
+        if self._connection is not None:
+            await self._connection.aclose()
+
+    # From the pump
+
+    def _on_session(self, live: LiveSession, event: events.SessionInitiated) -> None:
+        """A peer initiated a session; it is offered once its contents were found to be usable."""
+
+        def looked_at(happened: events.Event) -> None:
+            if happened is event:
+                self._offer_session(live, event)
+
+        live.on_event = looked_at
+
+    def _offer_session(self, live: LiveSession, event: events.SessionInitiated) -> None:
+        proposed = self._pending.get((live.peer, live.sid))
+        if proposed is not None:
+            proposed.take_session(live, event.groups)
+        elif not self._listening:
+            live.terminate("busy")
+        else:
+            offer = IncomingCall.of_session(self, live, event.groups)
+            live.inform(Ringing())
+            self._offer(offer)
+
+    def _on_proposal(self, event: proposals.InitiationEvent) -> None:
+        match event:
+            case proposals.Incoming(replaces=ours) if ours in self.outgoing:
+                self.outgoing[ours].take(event)
+            case proposals.Incoming(id=id):
+                if self._listening:
+                    self.pump.act(lambda machine: machine.ring(id))
+                    self._offer(IncomingCall.of_proposal(self, event))
+            case proposals.Retracted(id=id, reason=reason) | proposals.Finished(id=id, reason=reason):
+                self._withdraw(id, reason.condition.value if reason else "cancel", reason.text if reason else None)
+                self._finish(id)
+            case proposals.AnsweredElsewhere(id=id):
+                self._withdraw(id, "cancel", "answered on another device")
+            case proposals.RejectedElsewhere(id=id):
+                self._withdraw(id, "cancel", "declined on another device")
+            case proposals.Migrated(id=id):
+                self._finish(id)
+            case _:
+                call = self.outgoing.get(getattr(event, "id", ""))
+                if call is not None:
+                    call.take(event)
+
+    async def answer(
+        self, event: proposals.Incoming, audio: Source | None, recorder: Recorder | None, plan: CallPlan
+    ) -> Call:
+        """Take a call that crossed our own to the same person."""
+        offer = IncomingCall.of_proposal(self, event)
+        self._pending[offer.peer, offer.sid] = offer
+        return await offer.connect(
+            audio, recorder, timeout=plan.connect_timeout, until=audio if plan.hang_up_at_end else None
+        )
+
+    def forget(self, offer: IncomingCall) -> None:
+        """Drop an offer that is over."""
+        self._pending.pop((offer.peer, offer.sid), None)
+
+    def _offer(self, offer: IncomingCall) -> None:
+        self._pending[offer.peer, offer.sid] = offer
+        self.pump.emit("incoming", kind="call", peer=offer.peer, sid=offer.sid, media=list(offer.media))
+        try:
+            self._offers.put_nowait(offer)
+        except asyncio.QueueFull:
+            log.warning("too many offers wait: %s is told that we are busy", offer.peer)
+            task = asyncio.ensure_future(offer.decline("busy"))
+            task.add_done_callback(lambda done: done.exception())
+
+    def _withdraw(self, id: str, reason: str, text: str | None) -> None:
+        for (_, sid), offer in list(self._pending.items()):
+            if sid == id:
+                offer.withdraw(reason, text, tell=True)
+
+    def _finish(self, id: str) -> None:
+        """The peer says the session is over; its session-terminate usually came before, or comes right behind."""
+        for live in list(self.pump.sessions.values()):
+            if live.sid == id:
+                asyncio.get_running_loop().call_later(FINISH_GRACE, live.terminate, "success")
+
+    def _on_unavailable(self, jid: str) -> None:
+        for (peer, _), offer in list(self._pending.items()):
+            if peer == jid:
+                offer.withdraw("gone", "the caller went offline", tell=True)

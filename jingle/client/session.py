@@ -1,0 +1,130 @@
+"""What a call needs from beginning to end, whoever placed it: its contents, its events, its connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from ..applications.rtp.call import MediaOptions, RtpApplication, SessionIdentity
+from ..elements.core import Content, Group
+from ..elements.rtp import RtpDescription
+from ..errors import SessionEnded, TransportFailed
+from ..media.base import Source
+from ..peer.live import LiveSession
+from ..peer.pump import Pump
+from .call import Call, first, media_of, stats_fields, stats_of
+
+BUNDLE = "BUNDLE"
+ANSWER_TIMEOUT = 30.0
+"""Seconds for a client that said it proceeds, or that was told to, to do so."""
+
+
+def application_for(pump: Pump, live: LiveSession, offer: Content, *, options: MediaOptions) -> RtpApplication:
+    """The application for an RTP content that a peer offers."""
+    medium = offer.description.media if isinstance(offer.description, RtpDescription) else ""
+    return RtpApplication(
+        medium,
+        role=live.session.role,
+        name=offer.name,
+        creator=offer.creator,
+        options=options,
+        identity=identity_of(live),
+        on_info=lambda state: pump.emit("info", peer=live.peer, sid=live.sid, state=state, medium=medium),
+        on_dtmf=lambda digit: pump.emit("dtmf", peer=live.peer, sid=live.sid, digit=digit),
+    )
+
+
+def identity_of(live: LiveSession) -> SessionIdentity:
+    """What the contents of a session share; made with the first of them."""
+    if live.shared is None:
+        live.shared = SessionIdentity()
+    assert isinstance(live.shared, SessionIdentity)
+    return live.shared
+
+
+def bundle(names: Sequence[str]) -> Group:
+    """The group of contents that share one transport (XEP-0338, RFC 9143)."""
+    return Group.of(BUNDLE, tuple(names))
+
+
+def common_groups(offered: Sequence[Group], accepted: Sequence[str]) -> tuple[Group, ...]:
+    """The groups of an offer as the answer repeats them: with the accepted contents only."""
+    kept = (
+        (group.semantics, tuple(name for name in group.names if name in accepted))
+        for group in offered
+        if group.semantics == BUNDLE
+    )
+    return tuple(Group.of(semantics, names) for semantics, names in kept if names)
+
+
+def tell_the_end(pump: Pump, live: LiveSession) -> None:
+    """Emit `ended` when the session is over, and finish its proposal (XEP-0353 section 3.7)."""
+
+    def over(_: Any) -> None:
+        ending = live.ended.result()
+        pump.finish(live.sid, ending.reason)
+        pump.emit(
+            "ended",
+            kind="call",
+            peer=live.peer,
+            sid=live.sid,
+            reason=ending.reason,
+            text=ending.text,
+            seconds=round(ending.seconds, 3),
+            stats=stats_fields(stats_of(live)),
+        )
+
+    live.ended.add_done_callback(over)
+
+
+async def until_accepted(live: LiveSession, timeout: float | None) -> None:
+    """Wait for the session-accept.
+
+    Raises:
+        SessionEnded: It ended instead, or `timeout` seconds passed.
+    """
+    if not await first(live.accepted, live.ended, timeout=timeout):
+        await live.close("timeout", "no answer")
+    if live.ended.done():
+        _raise_end(live)
+
+
+async def until_connected(pump: Pump, live: LiveSession, *, timeout: float | None, until: Source | None) -> Call:
+    """Wait until every content runs, and return the call.
+
+    Raises:
+        SessionEnded: The peer ended it before.
+        TransportFailed: No way to the peer worked, or none within `timeout` seconds.
+        ApplicationFailed: No common codec.
+    """
+    if not await first(live.connected, live.ended, timeout=timeout):
+        await live.close("connectivity-error", "no connection in time")
+        raise TransportFailed(f"no connection within {timeout:g} s")
+    if not live.connected.done() or live.connected.cancelled():
+        await asyncio.wait([live.ended])
+        _raise_end(live)
+    setup = live.connected.result()
+    content = next(iter(live.contents.values()))
+    path = content.transport.path
+    pump.emit(
+        "connected",
+        kind="call",
+        peer=live.peer,
+        sid=live.sid,
+        media=list(media_of(live)),
+        transport=content.transport.name,
+        security=content.connection.security.value,
+        setup=round(setup, 3),
+        local_candidate=path.local.type if path is not None else None,
+        remote_candidate=path.remote.type if path is not None else None,
+    )
+    return Call(live, pump.emit, setup=setup, until=until)
+
+
+def _raise_end(live: LiveSession) -> NoReturn:
+    """Raise what ended a session before it was connected: our own error, or the peer's reason."""
+    if live.failure is not None:
+        raise live.failure
+    ending = live.ended.result()
+    raise SessionEnded(ending.reason, ending.text)

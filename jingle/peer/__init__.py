@@ -1,0 +1,1 @@
+"""The pump: engine events to transports, applications and stanzas."""

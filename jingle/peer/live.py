@@ -1,0 +1,351 @@
+"""One session while it lives: the engine's decisions carried out on transports and applications.
+
+The engine says what is to be done, one event after another; this module does it, and tells the engine the facts that
+come back. All tasks of a session are kept in one set, so that nothing survives its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..applications.base import Application
+from ..elements.core import Content, Group, Reason, ReasonCondition
+from ..elements.declare import Element
+from ..errors import ApplicationFailed, JingleError, MediaError, ProtocolError, TransportFailed
+from ..session import events
+from ..session.engine import Session
+from ..session.state import SessionState
+from ..transports.base import Transport
+
+log = logging.getLogger(__name__)
+
+MAX_BACKLOG = 256
+"""Events of one session that may wait for slow transports; a peer that sends more is cut off."""
+
+HANGUP_GRACE = 1.5
+"""Seconds a session-terminate may come behind the end of its media: the two travel on different roads."""
+
+TERMINATE_TIMEOUT = 2.0
+"""Seconds to wait for the answer to our session-terminate before transports are closed under it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a session ended."""
+
+    reason: str
+    """The name of the XEP-0166 section 7.4 reason; `success` where the peer gave none."""
+
+    text: str | None
+    by_peer: bool
+    seconds: float
+    """From connected to ended; 0 where it never connected."""
+
+
+@dataclass(kw_only=True, eq=False)
+class LiveContent:
+    """One content with what carries it out."""
+
+    id: events.ContentId
+    application: Application
+    transport: Transport
+    offer: Content | None = None
+    """What the peer proposed; `None` for our own proposals."""
+
+    description: Element | None = None
+    """Our answer to the peer's proposal, once it is worked out."""
+
+    connection: Any = None
+    started: bool = False
+
+
+class Host(Protocol):
+    """What a live session needs of the pump."""
+
+    def handle(self, session: Session | None, happened: Sequence[events.Event]) -> None:
+        """Carry out events of the engine, in order."""
+        ...
+
+
+class LiveSession:
+    """Runs the contents of one session.
+
+    Attributes:
+        session: The engine's side of it.
+        contents: What runs, by name.
+        accepted: Done once the session is accepted, by either side.
+        connected: Done once every content runs, with the seconds it took since the session was accepted.
+        ended: Done with the `Ending`, once everything is freed.
+        failure: What went wrong on our side, where that was the end.
+        shared: What the applications of this session have in common; theirs to set.
+    """
+
+    def __init__(self, host: Host, session: Session) -> None:
+        loop = asyncio.get_running_loop()
+        self.session = session
+        self.contents: dict[str, LiveContent] = {}
+        self.accepted: asyncio.Future[None] = loop.create_future()
+        self.connected: asyncio.Future[float] = loop.create_future()
+        self.ended: asyncio.Future[Ending] = loop.create_future()
+        self.on_event: Callable[[events.Event], None] = lambda event: None
+        self._host = host
+        self._backlog: asyncio.Queue[events.Event] = asyncio.Queue(maxsize=MAX_BACKLOG)
+        self.failure: Exception | None = None
+        self.shared: object = None
+        self._over = asyncio.Event()
+        self._reason: events.SessionEnded | None = None
+        self._terminate_answered = asyncio.Event()
+        self._accepted_at: float | None = None
+        self._connected_at: float | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._keeper = loop.create_task(self._keep(), name=f"jingle session {session.sid}")
+
+    @property
+    def sid(self) -> str:
+        """The session's id."""
+        return self.session.sid
+
+    @property
+    def peer(self) -> str:
+        """The peer's full JID."""
+        return self.session.peer
+
+    # From the pump
+
+    def take(self, event: events.Event) -> None:
+        """Take an event of the engine; what needs waiting is done in order by the session's own task."""
+        if isinstance(event, events.SessionEnded):
+            self._reason = self._reason or event
+            self._over.set()
+            return
+        if isinstance(event, events.Acknowledged | events.Refused | events.TimedOut):
+            if event.action.value == "session-terminate":
+                self._terminate_answered.set()
+            return
+        try:
+            self._backlog.put_nowait(event)
+        except asyncio.QueueFull:
+            self.terminate("general-error", "more than can be handled at once")
+
+    # From the client
+
+    def add(self, content: LiveContent) -> None:
+        """Run `content` as a part of this session."""
+        self.contents[content.id.name] = content
+
+    def mark_accepted(self) -> None:
+        """Note the moment of acceptance: the time to connect counts from here, and connecting begins."""
+        self._accepted_at = time.monotonic()
+        if not self.accepted.done():
+            self.accepted.set_result(None)
+        for content in self.contents.values():
+            self._spawn(self._bring_up(content))
+
+    def accept(self, answers: Sequence[Content], groups: tuple[Group, ...]) -> None:
+        """Send the session-accept and begin to connect."""
+        self.act(lambda session: session.accept(answers, groups=groups))
+        self.mark_accepted()
+
+    def terminate(self, reason: str, text: str | None = None) -> None:
+        """End the session at once, media included; nothing happens where it has ended already."""
+        if self.session.state in (SessionState.PENDING, SessionState.ACTIVE):
+            self.act(lambda session: session.terminate(Reason(condition=ReasonCondition(reason), text=text)))
+
+    def act(self, call: Callable[[Session], Any]) -> None:
+        """Call a method of the engine and carry out what follows.
+
+        Raises:
+            LocalProtocolError: The engine forbids it.
+        """
+        call(self.session)
+        self._host.handle(self.session, self.session.take_events())
+
+    def inform(self, payload: Element) -> None:
+        """Send a session-info; nothing happens where the session has ended."""
+        if self.session.state in (SessionState.PENDING, SessionState.ACTIVE):
+            self.act(lambda session: session.info(payload))
+
+    def send_transport_info(self, name: str, transport: Element) -> None:
+        """Send a `<transport/>` of a content; the engine keeps it back until the peer knows the session."""
+        content = self.contents.get(name)
+        if content is not None and self.session.state in (SessionState.PENDING, SessionState.ACTIVE):
+            with contextlib.suppress(ProtocolError):  # the content was removed meanwhile
+                self.act(lambda session: session.transport_info(content.id, transport))
+
+    async def describe(self) -> list[Content]:
+        """Our answers to what the peer offered, for the session-accept; gathering of candidates begins.
+
+        Raises:
+            TransportFailed: A transport cannot be used.
+        """
+        return [
+            Content(
+                creator=content.id.creator,
+                name=content.id.name,
+                senders=content.offer.senders if content.offer is not None else None,
+                description=content.description,
+                transport=await content.transport.describe(),
+            )
+            for content in self.contents.values()
+        ]
+
+    async def close(self, reason: str = "success", text: str | None = None) -> Ending:
+        """End the session if it has not ended, and return how it ended once everything is freed."""
+        self.terminate(reason, text)
+        return await asyncio.shield(self.ended)
+
+    # The session's tasks
+
+    async def _keep(self) -> None:
+        self._spawn(self._work())
+        await self._over.wait()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await self._tear_down()
+        finally:
+            self._settle()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._guard(coroutine))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, coroutine: Any) -> None:
+        """Turn what goes wrong into the end of the session, with the reason that the peer deserves."""
+        try:
+            await coroutine
+        except (TransportFailed, ApplicationFailed) as exc:
+            self._fail(exc, exc.reason, exc.text)
+        except MediaError as exc:
+            self._fail(exc, "media-error", str(exc))
+        except ProtocolError as exc:
+            self._fail(exc, "failed-application", exc.text)
+        except Exception as exc:
+            # A bug of ours must not leave a call hanging.
+            log.exception("session %s broke", self.sid)
+            self._fail(exc, "general-error", "an internal error")
+
+    def _fail(self, error: Exception, reason: str, text: str) -> None:
+        self.failure = self.failure or error
+        self.terminate(reason, text)
+
+    async def _work(self) -> None:
+        while True:
+            event = await self._backlog.get()
+            await self._guard(self._carry_out(event))
+
+    async def _carry_out(self, event: events.Event) -> None:
+        match event:
+            case events.SessionInitiated():
+                for content in self.contents.values():
+                    await self._take_offer(content)
+            case events.SessionAccepted(contents=answers):
+                for answer in answers:
+                    await self._take_answer(answer)
+                self.mark_accepted()
+            case events.TransportInfo(content=id, transport=transport):
+                await self._take_transport_info(id, transport)
+            case events.SessionInfo(payload=payload):
+                for content in self.contents.values():
+                    content.application.info(payload)
+            case events.DescriptionInfo(content=id, description=description):
+                if (described := self.contents.get(id.name)) is not None:
+                    with contextlib.suppress(ProtocolError):  # advice, never a reason to fail
+                        described.application.description_info(description)
+            case events.ContentAdded(contents=added):
+                reason = Reason(condition=ReasonCondition.UNSUPPORTED_APPLICATIONS)
+                refused = [events.ContentId(content.creator, content.name) for content in added]
+                self.act(lambda session: session.reject_content(*refused, reason=reason))
+            case events.ContentRejected(contents=ids) | events.ContentRemoved(contents=ids):
+                for id in ids:
+                    await self._drop(id)
+            case events.TransportReplaced(content=id):
+                reason = Reason(condition=ReasonCondition.UNSUPPORTED_TRANSPORTS)
+                self.act(lambda session: session.reject_transport(id, reason=reason))
+        self.on_event(event)
+
+    async def _take_offer(self, content: LiveContent) -> None:
+        assert content.offer is not None
+        assert content.offer.description is not None
+        assert content.offer.transport is not None
+        content.description = content.application.answer(content.offer.description)
+        await content.transport.accept(content.offer.transport)
+
+    async def _take_answer(self, answer: Content) -> None:
+        content = self.contents[answer.name]
+        content.application.accepted(answer.description)
+        if answer.transport is not None:
+            await content.transport.accept(answer.transport)
+
+    async def _take_transport_info(self, id: events.ContentId, transport: Element) -> None:
+        content = self.contents.get(id.name)
+        if content is None:
+            return
+        try:
+            await content.transport.info(transport)
+        except ProtocolError as exc:
+            log.info("< %s a transport-info that cannot be used: %s", self.sid, exc)
+
+    async def _bring_up(self, content: LiveContent) -> None:
+        content.connection = await content.transport.connect()
+        self.session.transport_connected(content.id)
+        await content.application.start(content.connection)
+        content.started = True
+        if not self.connected.done() and all(each.started for each in self.contents.values()):
+            self._connected_at = time.monotonic()
+            self.connected.set_result(self._connected_at - (self._accepted_at or self._connected_at))
+        if hasattr(content.connection, "ended"):
+            lost = await content.connection.ended()
+            if lost is not None and not self._over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._over.wait(), HANGUP_GRACE)
+                if not self._over.is_set():
+                    raise lost
+
+    async def _drop(self, id: events.ContentId) -> None:
+        content = self.contents.pop(id.name, None)
+        if content is not None:
+            await content.application.stop()
+            await content.transport.aclose()
+
+    async def _tear_down(self) -> None:
+        """Stop the media at once, give our session-terminate its moment, and close the transports."""
+        assert self._reason is not None
+        reason = self._reason.reason.condition.value if self._reason.reason else None
+        contents = list(self.contents.values())
+        await asyncio.gather(*(self._free(content.application.stop(reason)) for content in contents))
+        if not self._reason.by_peer:
+            # The end of the media travels faster than the terminate through two servers; ours first, so that the
+            # peer hears the reason and not a broken connection.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._terminate_answered.wait(), TERMINATE_TIMEOUT)
+        await asyncio.gather(*(self._free(content.transport.aclose()) for content in contents))
+
+    async def _free(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        try:
+            await coroutine
+        except JingleError as exc:
+            log.warning("session %s: %s", self.sid, exc)
+
+    def _settle(self) -> None:
+        self.accepted.cancel()
+        self.connected.cancel()
+        reason = self._reason.reason if self._reason is not None else None
+        if not self.ended.done():
+            self.ended.set_result(
+                Ending(
+                    reason=reason.condition.value if reason is not None else "success",
+                    text=reason.text if reason is not None else None,
+                    by_peer=self._reason.by_peer if self._reason is not None else False,
+                    seconds=time.monotonic() - self._connected_at if self._connected_at is not None else 0.0,
+                )
+            )

@@ -1,0 +1,317 @@
+"""The pump: stanzas into the pure engine, its events out to sessions, stanzas and the program.
+
+One input, then all its events, then the next input. Nothing here waits: what takes time runs in the tasks of the live
+sessions, so that a stanza is acknowledged before any work begins (XEP-0166 section 6.3.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ..elements.core import Content, Group, Jingle, Reason, ReasonCondition, Role
+from ..elements.declare import Element
+from ..elements.initiation import Initiation
+from ..elements.messages import NoCopy, Receipt, ReceiptRequest, Store
+from ..errors import ApplicationFailed, LocalProtocolError, SignallingError
+from ..session import events
+from ..session import initiation_events as proposals
+from ..session.contents import namespace_of
+from ..session.dispatcher import Dispatcher
+from ..session.engine import Session
+from ..session.initiation import Initiations
+from ..signalling.binding import Binding, ReceivedMessage, Replier
+from ..signalling.discovery import Discovery
+from ..signalling.services import ExternalServices
+from ..transports.base import IceServer, Transport, TransportContext, TransportOptions
+from .events import Event, EventHandler
+from .live import LiveContent, LiveSession
+from .policy import Policy
+
+log = logging.getLogger(__name__)
+
+SWEEP_INTERVAL = 5.0
+PROPOSE_ID = "jm-propose-"
+"""What the ids of proposing messages begin with; Conversations recognises receipts by it, and so do we."""
+
+ApplicationFactory = Callable[[LiveSession, Content], Any]
+
+
+class Pump:
+    """Everything Jingle of one XMPP address.
+
+    Attributes:
+        sessions: The live sessions by (peer's full JID, sid).
+        on_session: Called with each session that a peer initiates, once it is acknowledged and running.
+        on_proposal: Called with everything about proposals that is not a message to send.
+        on_unavailable: Called with the full JID of whoever goes offline, after its sessions were ended.
+    """
+
+    def __init__(
+        self,
+        binding: Binding,
+        discovery: Discovery,
+        services: ExternalServices,
+        *,
+        options: TransportOptions,
+        transports: Sequence[type[Transport]],
+        applications: dict[str, ApplicationFactory],
+        policy: Policy,
+        on_event: EventHandler,
+    ) -> None:
+        self.binding = binding
+        self.discovery = discovery
+        self.services = services
+        self.options = options
+        self.transports = tuple(transports)
+        self.applications = applications
+        self.policy = policy
+        self.sessions: dict[tuple[str, str], LiveSession] = {}
+        self.on_session: Callable[[LiveSession, events.SessionInitiated], None] = lambda live, event: live.terminate(
+            "busy"
+        )
+        self.on_proposal: Callable[[proposals.InitiationEvent], None] = lambda event: None
+        self.on_unavailable: Callable[[str], None] = lambda jid: None
+        self._on_event = on_event
+        self.dispatcher = Dispatcher(local=binding.local, may_reach=policy)
+        self.initiations = Initiations(local=binding.local, may_reach=policy)
+        binding.may_reach = lambda sender: policy(sender) or self.is_engaged(sender)
+        binding.on_jingle = self._receive_jingle
+        binding.on_message = self._receive_message
+        binding.on_unavailable = self._receive_unavailable
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep(), name="jingle sweep")
+
+    def emit(self, name: str, **fields: Any) -> None:
+        """Tell the program about something that happened."""
+        self._on_event(Event(name=name, time=time.time(), fields=fields))
+
+    def moved(self, local: str) -> None:
+        """Take note of a new full JID: the stream came back as another session."""
+        self.dispatcher.local = self.initiations.local = local
+
+    def is_engaged(self, jid: str) -> bool:
+        """Whether a session with this full JID is running, so that it may talk to us whoever it is."""
+        return any(peer == jid for peer, _ in self.sessions)
+
+    async def aclose(self) -> None:
+        """End every session and wait until they are freed."""
+        self._sweeper.cancel()
+        await asyncio.gather(self._sweeper, return_exceptions=True)
+        await asyncio.gather(*(live.close("gone") for live in list(self.sessions.values())))
+
+    # Sessions
+
+    def context(self, role: Role, peer: str, sid: str, send_info: Callable[[Element], None]) -> TransportContext:
+        """What a transport of a session may know and use."""
+        return TransportContext(
+            role=role,
+            local=self.binding.local,
+            remote=peer,
+            sid=sid,
+            port=self.binding,
+            options=self.options,
+            send_info=send_info,
+            ice_servers=self._ice_servers,
+        )
+
+    def initiate(
+        self,
+        peer: str,
+        sid: str,
+        contents: Sequence[Content],
+        build: Callable[[LiveSession], Iterable[LiveContent]],
+        *,
+        groups: tuple[Group, ...] = (),
+    ) -> LiveSession:
+        """Initiate a session with contents that are described already.
+
+        Raises:
+            LocalProtocolError: The engine forbids it.
+        """
+        session = self.dispatcher.initiate(peer, sid, contents, groups=groups, now=time.monotonic())
+        live = self._live(session)
+        for content in build(live):
+            live.add(content)
+        self.handle(session, session.take_events())
+        return live
+
+    def handle(self, session: Session | None, happened: Sequence[events.Event]) -> None:
+        """Carry out events of the engine that no stanza is waiting on."""
+        for event in happened:
+            self._carry_out(session, event, None)
+
+    def _live(self, session: Session) -> LiveSession:
+        live = LiveSession(self, session)
+        key = (session.peer, session.sid)
+        self.sessions[key] = live
+        live.ended.add_done_callback(lambda _: self.sessions.pop((session.peer, session.sid), None))
+        return live
+
+    def _receive_jingle(self, sender: str, jingle: Jingle, reply: Replier) -> None:
+        for session, event in self.dispatcher.receive(sender, jingle, time.monotonic()):
+            self._carry_out(session, event, reply)
+
+    def _carry_out(self, session: Session | None, event: events.Event, reply: Replier | None) -> None:
+        live = self.sessions.get((session.peer, session.sid)) if session is not None else None
+        match event:
+            case events.Reply(error=error):
+                assert reply is not None
+                reply(error)
+            case events.Send(jingle=jingle, token=token):
+                assert session is not None
+                self._send(session, jingle, token)
+            case events.CallerRefused(peer=peer):
+                self.emit("refused", peer=peer, reason="service-unavailable")
+            case events.SessionInitiated():
+                assert session is not None
+                self._admit(session, event)
+            case events.Redirected(peer=peer):
+                if live is None:
+                    self._rekey(session)
+            case _:
+                if live is not None:
+                    live.take(event)
+
+    def _send(self, session: Session, jingle: Jingle, token: int) -> None:
+        def answered(error: SignallingError | None) -> None:
+            if error is None:
+                session.acknowledged(token)
+            elif error.condition == "timeout":
+                session.timed_out(token)
+            else:
+                session.refused(token, error.condition, error.jingle, error.text)
+            self.handle(session, session.take_events())
+
+        self.binding.send_request(session.peer, jingle, answered)
+
+    def _rekey(self, session: Session | None) -> None:
+        """A redirection changed the session's peer (XEP-0166 section 13.5)."""
+        for key, live in list(self.sessions.items()):
+            if live.session is session:
+                self.sessions[live.peer, live.sid] = self.sessions.pop(key)
+
+    def _admit(self, session: Session, event: events.SessionInitiated) -> None:
+        live = self._live(session)
+        try:
+            for content in event.contents:
+                if content.name not in live.contents:
+                    live.add(self._content_of(live, content))
+        except ApplicationFailed as exc:
+            live.terminate(exc.reason, exc.text)
+            return
+        live.take(event)
+        self.on_session(live, event)
+
+    def _content_of(self, live: LiveSession, offer: Content) -> LiveContent:
+        """Find the application and the transport for an offered content.
+
+        Raises:
+            ApplicationFailed: There is none; its reason is the one to end the session with.
+        """
+        assert offer.description is not None
+        assert offer.transport is not None
+        make = self.applications.get(namespace_of(offer.description))
+        if make is None:
+            raise ApplicationFailed("no such application", reason="unsupported-applications")
+        namespace = namespace_of(offer.transport)
+        transport = next((each for each in self.transports if each.namespace == namespace), None)
+        if transport is None:
+            raise ApplicationFailed("no such transport", reason="unsupported-transports")
+        context = self.context(
+            live.session.role, live.peer, live.sid, lambda info: live.send_transport_info(offer.name, info)
+        )
+        return LiveContent(
+            id=events.ContentId(offer.creator, offer.name),
+            application=make(live, offer),
+            transport=transport(context),
+            offer=offer,
+        )
+
+    async def _ice_servers(self) -> tuple[IceServer, ...]:
+        return await self.services.ice_servers()
+
+    # Proposals (XEP-0353)
+
+    def act(self, call: Callable[[Initiations], Any]) -> None:
+        """Call a method of the proposals' machine and carry out what follows.
+
+        Raises:
+            LocalProtocolError: The machine forbids it.
+        """
+        call(self.initiations)
+        self._carry_out_proposals()
+
+    def finish(self, sid: str, reason: str) -> None:
+        """Tell all devices of both sides that a session which was proposed is over (section 3.7)."""
+        condition = ReasonCondition.SUCCESS if reason == "success" else ReasonCondition.EXPIRED
+        if self.initiations.state(sid) is not None:
+            with contextlib.suppress(LocalProtocolError):  # it never proceeded
+                self.act(lambda machine: machine.finish(sid, Reason(condition=condition)))
+
+    def _receive_message(self, message: ReceivedMessage) -> None:
+        if message.error is not None:
+            self._receive_bounce(message)
+            return
+        for payload in message.payloads:
+            if isinstance(payload, Initiation):
+                self.initiations.receive(
+                    payload,
+                    sender=message.sender,
+                    recipient=message.recipient,
+                    now=time.monotonic(),
+                    age=message.age,
+                )
+            elif isinstance(payload, Receipt) and payload.id.startswith(PROPOSE_ID) and message.carbon is None:
+                # Conversations tells by a receipt what others tell by <ringing/>.
+                self.on_proposal(proposals.RingingReceived(id=payload.id.removeprefix(PROPOSE_ID), peer=message.sender))
+        self._carry_out_proposals(message)
+
+    def _receive_bounce(self, message: ReceivedMessage) -> None:
+        if message.id.startswith(PROPOSE_ID):
+            self.act(lambda machine: machine.bounced(message.id.removeprefix(PROPOSE_ID), message.sender))
+
+    def _carry_out_proposals(self, cause: ReceivedMessage | None = None) -> None:
+        for event in self.initiations.take_events():
+            match event:
+                case proposals.SendMessage(to=to, element=element, private=private):
+                    self._send_initiation(to, element, private=private)
+                case events.CallerRefused(peer=peer):
+                    self.emit("refused", peer=peer, reason="not-allowed")
+                case proposals.Incoming():
+                    self.on_proposal(event)
+                    if cause is not None and self.initiations.state(event.id) is not None:
+                        self._acknowledge(cause)
+                case _:
+                    self.on_proposal(event)
+
+    def _send_initiation(self, to: str, element: Initiation, *, private: bool) -> None:
+        name = type(element).NAME
+        id = f"jm-{name}-{element.id}" if name in ("propose", "proceed") else f"jm-{name}-{uuid.uuid4().hex[:12]}"
+        beside: list[Element] = [NoCopy() if private else Store()]
+        if name == "propose":
+            beside.append(ReceiptRequest())
+        self.binding.send_message(to, [element, *beside], id=id)
+
+    def _acknowledge(self, message: ReceivedMessage) -> None:
+        """A receipt beside `<ringing/>`, for clients that know no other sign (XEP-0184)."""
+        if message.id and any(isinstance(payload, ReceiptRequest) for payload in message.payloads):
+            self.binding.send_message(message.sender, [Receipt(id=message.id), Store()], id=uuid.uuid4().hex)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL)
+            self.act(lambda machine: machine.sweep(time.monotonic()))
+            self.dispatcher.sweep(time.monotonic())
+
+    # Presence
+
+    def _receive_unavailable(self, jid: str) -> None:
+        for (peer, _), live in list(self.sessions.items()):
+            if peer == jid:
+                live.terminate("gone", "the peer went offline")
+        self.on_unavailable(jid)

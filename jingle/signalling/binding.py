@@ -1,0 +1,384 @@
+"""slixmpp stanzas to elements and back, for client and component streams (RFC 6120, XEP-0280, XEP-0203).
+
+Everything above this module speaks `Element`s and JIDs as `str`. A payload that cannot be read becomes the IQ error
+of its XEP here; everything that slixmpp raises becomes a `SignallingError` here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol, cast
+from xml.etree import ElementTree as ET
+
+from slixmpp import JID
+from slixmpp.basexmpp import BaseXMPP
+from slixmpp.exceptions import IqError, IqTimeout
+from slixmpp.stanza import Iq, Message, Presence
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher.base import MatcherBase
+from slixmpp.xmlstream.xmlstream import NotConnectedError
+
+from ..elements.core import NS, NS_ERRORS, Jingle
+from ..elements.declare import Element, parse, serialize
+from ..errors import ProtocolError, RemoteProtocolError, SignallingError
+
+log = logging.getLogger(__name__)
+
+XmppStream = BaseXMPP
+"""A client or component stream of slixmpp."""
+
+NS_CARBONS = "urn:xmpp:carbons:2"
+NS_FORWARD = "urn:xmpp:forward:0"
+NS_DELAY = "urn:xmpp:delay"
+NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
+
+MAX_PENDING_REQUESTS = 64
+"""IQ-sets of one namespace that may wait for their handler; more get `resource-constraint`."""
+
+IqKind = Literal["get", "set"]
+
+_PASSWORD = re.compile(r"""(\bpassword=)(["']).*?\2""", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceivedMessage:
+    """A message that carries a payload somebody here listens for."""
+
+    sender: str
+    recipient: str
+    id: str
+    type: str
+    payloads: tuple[Element, ...]
+    carbon: str | None = None
+    """`sent` or `received` where this is a copy of another device's message (XEP-0280)."""
+
+    age: float = 0.0
+    """Seconds since it was sent, where it was stored on the way (XEP-0203)."""
+
+    error: str | None = None
+    """The stanza error condition of a bounce."""
+
+
+class Replier(Protocol):
+    """How an IQ-set is answered, once."""
+
+    def __call__(self, error: ProtocolError | None) -> None:
+        """Acknowledge with `None`, or answer with the error."""
+        ...
+
+
+class _Payload(MatcherBase):
+    """IQ-sets with a child in one namespace."""
+
+    def match(self, stanza: Any) -> bool:
+        return bool(
+            stanza.name == "iq"
+            and stanza["type"] == "set"
+            and any(child.tag.startswith(f"{{{self._criteria}}}") for child in stanza.xml)
+        )
+
+
+class _Messages(MatcherBase):
+    """Messages with a wanted payload, copies of such messages, and bounces of our own."""
+
+    def match(self, stanza: Any) -> bool:
+        if stanza.name != "message":
+            return False
+        inner, _ = _unwrap(stanza.xml)
+        if inner.get("type") == "error":
+            return inner.get("id", "").startswith("jm-")
+        return any(_namespace(child) in self._criteria for child in inner)
+
+
+def _namespace(xml: ET.Element) -> str:
+    return xml.tag[1:].partition("}")[0] if xml.tag.startswith("{") else ""
+
+
+def _unwrap(xml: ET.Element) -> tuple[ET.Element, str | None]:
+    """The message inside a carbon copy and which copy it is; else the message itself."""
+    for kind in ("sent", "received"):
+        wrapper = xml.find(f"{{{NS_CARBONS}}}{kind}")
+        if wrapper is not None:
+            inner = wrapper.find(f"{{{NS_FORWARD}}}forwarded/{{jabber:client}}message")
+            return (inner, kind) if inner is not None else (ET.Element("message"), kind)
+    return xml, None
+
+
+def _age(xml: ET.Element) -> float:
+    """Seconds since the oldest delay stamp; 0 without one or with one that cannot be read."""
+    ages = [0.0]
+    for delay in xml.findall(f"{{{NS_DELAY}}}delay"):
+        with contextlib.suppress(ValueError):
+            stamp = datetime.fromisoformat(delay.get("stamp", ""))
+            stamp = stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+            ages.append((datetime.now(UTC) - stamp).total_seconds())
+    return max(ages)
+
+
+class Binding:
+    """Jingle on a slixmpp stream; implements `transports.base.StanzaPort`.
+
+    Attributes:
+        on_jingle: Called with (sender, jingle, reply) for each Jingle IQ-set that may reach us; must reply at once.
+        on_message: Called for each message in one of the wanted namespaces.
+        on_unavailable: Called with the full JID of whoever goes offline.
+        may_reach: Decides by bare or full JID who gets an answer at all; everybody else gets the answer of a client
+            without Jingle (XEP-0166 section 6.3.2).
+    """
+
+    def __init__(self, xmpp: BaseXMPP, *, message_namespaces: Sequence[str]) -> None:
+        self.xmpp = xmpp
+        self.on_jingle: Callable[[str, Jingle, Replier], None] = lambda sender, jingle, reply: reply(
+            RemoteProtocolError("no Jingle here", condition="service-unavailable")
+        )
+        self.on_message: Callable[[ReceivedMessage], None] = lambda message: None
+        self.on_unavailable: Callable[[str], None] = lambda jid: None
+        self.may_reach: Callable[[str], bool] = lambda sender: True
+        self._proxies: tuple[Element, ...] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._names: list[str] = []
+        self._taps: list[tuple[str, Any]] = []
+        self._wanted = frozenset(message_namespaces)
+        self._handle("jingle", _Payload(NS), self._receive_jingle)
+        self._handle("jingle messages", _Messages(self._wanted), self._receive_message)
+        xmpp.add_event_handler("presence_unavailable", self._receive_unavailable)
+
+    @property
+    def local(self) -> str:
+        """Our full JID (a component's own address)."""
+        return str(self.xmpp.boundjid.full)
+
+    async def aclose(self) -> None:
+        """Take every handler off the stream and cancel what still runs."""
+        for name in self._names:
+            self.xmpp.remove_handler(name)
+        for mode, tap in self._taps:
+            self.xmpp.del_filter(mode, tap)
+        self.xmpp.del_event_handler("presence_unavailable", self._receive_unavailable)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def tap(self, observe: Callable[[str, str], None]) -> None:
+        """Call `observe` with `>` or `<` and the XML of every stanza from now on."""
+
+        def look(direction: str, stanza: Any) -> Any:
+            # Only what a user could see in his client: nothing of the login, no relay's password.
+            if isinstance(stanza, (Iq, Message, Presence)):
+                observe(direction, _PASSWORD.sub(r"\1\2***\2", str(stanza)))
+            return stanza
+
+        def incoming(stanza: Any) -> Any:
+            return look("<", stanza)
+
+        def outgoing(stanza: Any) -> Any:
+            return look(">", stanza)
+
+        for mode, function in (("in", incoming), ("out_sync", outgoing)):
+            self.xmpp.add_filter(mode, function)  # type: ignore[arg-type]
+            self._taps.append((mode, function))
+
+    async def request(
+        self, to: str, payload: Element, *, kind: str = "set", timeout: float = 30, sender: str | None = None
+    ) -> Element | None:
+        """Send an IQ and return the payload of its result (`None` where it is empty).
+
+        Raises:
+            SignallingError: An error came back (`condition`, `jingle`), nothing did in time (`timeout`), or the stream
+                is gone (`not-connected`).
+        """
+        iq = self._iq(to, payload, kind, sender)
+        try:
+            result = await iq.send(timeout=timeout)
+        except IqTimeout:
+            raise SignallingError("timeout", f"{to} did not answer within {timeout:g} s") from None
+        except IqError as exc:
+            raise _error_of(exc.iq) from None
+        except NotConnectedError:
+            raise SignallingError("not-connected", "the XMPP connection is gone") from None
+        children = [child for child in result.xml if not child.tag.endswith("}error")]
+        return parse(children[0]) if children else None
+
+    def send_request(
+        self, to: str, payload: Element, on_answer: Callable[[SignallingError | None], None], *, timeout: float = 30
+    ) -> None:
+        """Send an IQ-set and call `on_answer` once: with `None` for a result, else with what came instead.
+
+        The call happens while the answer is being received, before any stanza behind it is: the engine decides
+        tie-breaks on what is still unanswered, so a later turn of the event loop would be too late.
+        """
+
+        def result(iq: Iq) -> None:
+            on_answer(_error_of(iq) if iq["type"] == "error" else None)
+
+        def done(future: asyncio.Future[Any]) -> None:
+            if not future.cancelled() and isinstance(future.exception(), IqTimeout):
+                on_answer(SignallingError("timeout", f"{to} did not answer within {timeout:g} s"))
+
+        self._iq(to, payload, "set", None).send(callback=result, timeout=timeout).add_done_callback(done)
+
+    def _iq(self, to: str, payload: Element, kind: str, sender: str | None) -> Iq:
+        iq = self.xmpp.make_iq(ito=JID(to), ifrom=JID(sender) if sender else None, itype=cast(IqKind, kind))
+        iq.append(serialize(payload))
+        return iq
+
+    def on_request(
+        self, namespace: str, handler: Callable[[str, Element], Awaitable[Element | None]]
+    ) -> Callable[[], None]:
+        """Hand IQ-sets in `namespace` to `handler`, one after another in the order they came; see `StanzaPort`."""
+        queue: asyncio.Queue[tuple[Iq, Element]] = asyncio.Queue(maxsize=MAX_PENDING_REQUESTS)
+
+        def receive(iq: Iq) -> None:
+            payload = self._payload_of(iq, namespace)
+            if payload is None:
+                return
+            try:
+                queue.put_nowait((iq, payload))
+            except asyncio.QueueFull:
+                _reply(iq, RemoteProtocolError("too many requests at once", condition="resource-constraint"))
+
+        async def work() -> None:
+            while True:
+                iq, payload = await queue.get()
+                try:
+                    result = await handler(str(iq["from"]), payload)
+                except RemoteProtocolError as exc:
+                    _reply(iq, exc)
+                else:
+                    _reply(iq, None, result)
+
+        name = f"jingle request {namespace} {id(queue)}"
+        self._handle(name, _Payload(namespace), receive)
+        task = asyncio.ensure_future(work())
+        self._tasks.add(task)
+
+        def remove() -> None:
+            task.cancel()
+            self._tasks.discard(task)
+            if name in self._names:
+                self._names.remove(name)
+                self.xmpp.remove_handler(name)
+
+        return remove
+
+    async def find_proxies(self) -> Sequence[Any]:
+        """The SOCKS5 proxies of our server; none before somebody set them with `set_proxies()`."""
+        return self._proxies or ()
+
+    def send_message(self, to: str, payloads: Sequence[Element], *, id: str, sender: str | None = None) -> None:
+        """Send a message of type chat without a body; it waits where the stream is interrupted."""
+        message = self.xmpp.make_message(mto=JID(to), mtype="chat", mfrom=JID(sender) if sender else None)
+        message["id"] = id
+        for payload in payloads:
+            message.append(serialize(payload))
+        message.send()
+
+    def send_presence(self, to: str, *, available: bool = True) -> None:
+        """Directed presence, so that a peer outside the roster sees our features and sees us go (RFC 6121, 4.6)."""
+        self.xmpp.send_presence(pto=JID(to), ptype=None if available else "unavailable")
+
+    def is_contact(self, jid: str) -> bool:
+        """Whether `jid` is another device of ours or a contact whose presence we share, either way."""
+        bare = JID(jid).bare
+        if bare == self.xmpp.boundjid.bare:
+            return True
+        roster = self.xmpp.client_roster
+        if bare not in roster.keys():
+            return False
+        item = roster[bare]
+        return bool(item["to"] or item["from"])
+
+    def _handle(self, name: str, matcher: MatcherBase, receive: Callable[[Any], None]) -> None:
+        self.xmpp.register_handler(Callback(name, matcher, receive))
+        self._names.append(name)
+
+    def _payload_of(self, iq: Iq, namespace: str) -> Element | None:
+        """The payload, or `None` after the error that its sender deserves has been sent."""
+        if not self.may_reach(str(iq["from"])):
+            _reply(iq, RemoteProtocolError("", condition="service-unavailable"))
+            return None
+        child = next(child for child in iq.xml if _namespace(child) == namespace)
+        try:
+            return parse(child)
+        except RemoteProtocolError as exc:
+            log.info("< %s sent something malformed: %s", iq["from"], exc)
+            _reply(iq, exc)
+            return None
+
+    def _receive_jingle(self, iq: Iq) -> None:
+        payload = self._payload_of(iq, NS)
+        if payload is None:
+            return
+        if not isinstance(payload, Jingle):
+            _reply(iq, RemoteProtocolError(f"no such element in {NS}"))
+            return
+        self.on_jingle(str(iq["from"]), payload, lambda error: _reply(iq, error))
+
+    def _receive_message(self, stanza: Message) -> None:
+        inner, carbon = _unwrap(stanza.xml)
+        if carbon is not None and str(stanza["from"]) not in ("", self.xmpp.boundjid.bare):
+            # XEP-0280 section 11: anybody can forge a copy; only our own account may send one.
+            log.warning("< a carbon copy from %s, who is not our own account", stanza["from"])
+            return
+        payloads = []
+        for child in inner:
+            if _namespace(child) in self._wanted:
+                try:
+                    payloads.append(parse(child))
+                except RemoteProtocolError as exc:
+                    log.info("< %s sent something malformed: %s", stanza["from"], exc)
+        error = inner.find("{jabber:client}error")
+        self.on_message(
+            ReceivedMessage(
+                sender=inner.get("from", ""),
+                recipient=inner.get("to", ""),
+                id=inner.get("id", ""),
+                type=inner.get("type", "normal"),
+                payloads=tuple(payloads),
+                carbon=carbon,
+                age=max(_age(inner), _age(stanza.xml)),
+                error=_condition(error) if error is not None else None,
+            )
+        )
+
+    def _receive_unavailable(self, presence: Presence) -> None:
+        self.on_unavailable(str(presence["from"]))
+
+
+def _condition(error: ET.Element) -> str:
+    for child in error:
+        if _namespace(child) == NS_STANZAS and not child.tag.endswith("}text"):
+            return child.tag.partition("}")[2]
+    return "undefined-condition"
+
+
+def _error_of(iq: Any) -> SignallingError:
+    error = iq.xml.find("{jabber:client}error")
+    if error is None:
+        error = iq.xml.find("{jabber:component:accept}error")
+    if error is None:
+        return SignallingError("undefined-condition")
+    jingle = next((child.tag.partition("}")[2] for child in error if _namespace(child) == NS_ERRORS), None)
+    return SignallingError(_condition(error), error.findtext(f"{{{NS_STANZAS}}}text"), jingle=jingle)
+
+
+def _reply(iq: Iq, error: ProtocolError | None, payload: Element | None = None) -> None:
+    reply = iq.reply()
+    if error is None:
+        if payload is not None:
+            reply.append(serialize(payload))
+    else:
+        reply["type"] = "error"
+        xml = ET.SubElement(reply.xml, f"{{{reply.namespace}}}error", type=error.type)
+        ET.SubElement(xml, f"{{{NS_STANZAS}}}{error.condition}")
+        if error.text:
+            ET.SubElement(xml, f"{{{NS_STANZAS}}}text").text = error.text
+        if error.jingle:
+            ET.SubElement(xml, f"{{{NS_ERRORS}}}{error.jingle}")
+    reply.send()

@@ -1,0 +1,240 @@
+"""One XMPP client connection: log in, stay on, come back (RFC 6120, XEP-0198, XEP-0199).
+
+A running call must outlive its XMPP connection, so a connection that breaks is not an event for anybody above as
+long as stream management can resume it: stanzas wait in slixmpp's queue and leave when the stream is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slixmpp import ClientXMPP
+from slixmpp.exceptions import IqError, IqTimeout
+
+from ..errors import SignallingError
+
+log = logging.getLogger(__name__)
+
+LOGIN_TIMEOUT = 30.0
+KEEPALIVE_INTERVAL = 60.0
+KEEPALIVE_TIMEOUT = 15.0
+RECONNECT_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+"""Seconds between attempts to come back; the last one repeats until `aclose()`."""
+
+PLUGINS = ("xep_0030", "xep_0115", "xep_0198", "xep_0199", "xep_0280")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Who logs in, and where."""
+
+    jid: str
+    """Bare or full JID; a bare one gets a resource from us."""
+
+    password: str = field(repr=False)
+    server: tuple[str, int] | None = None
+    """Connect here instead of what DNS SRV says."""
+
+    ca_file: Path | None = None
+    """Trust this CA for the server instead of the system's."""
+
+
+class XmppConnection:
+    """A slixmpp client that is logged in and stays so.
+
+    Attributes:
+        xmpp: The slixmpp client; `signalling.binding` puts Jingle on it.
+        on_state: Called with `online`, `interrupted`, `resumed`, `restarted` or `offline` as the connection changes.
+    """
+
+    def __init__(self, account: Account, *, resource: str) -> None:
+        self.account = account
+        jid = account.jid if "/" in account.jid else f"{account.jid}/{resource}"
+        self.xmpp = ClientXMPP(jid, account.password, ssl_context=_ssl_context(account.ca_file))
+        for plugin in PLUGINS:
+            self.xmpp.register_plugin(plugin)
+        if account.server is not None:
+            # A given address speaks one of both; trying TLS first on a STARTTLS port would cost a round trip and a
+            # warning in every server's log.
+            direct = account.server[1] == 5223
+            self.xmpp.enable_direct_tls, self.xmpp.enable_starttls = direct, not direct
+        self.on_state: Callable[[str], None] = lambda state: None
+        self._failure: SignallingError | None = None
+        self._started: asyncio.Future[None] | None = None
+        self._closing = False
+        self._attempts = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        for event, handler in (
+            ("session_start", self._on_session_start),
+            ("session_resumed", self._on_session_resumed),
+            ("disconnected", self._on_disconnected),
+            ("connection_failed", self._on_connection_failed),
+            ("reconnect_delay", self._on_reconnect_delay),
+            ("failed_auth", self._on_failed_auth),
+            ("ssl_invalid_chain", self._on_untrusted),
+            ("stream_error", self._on_stream_error),
+        ):
+            self.xmpp.add_event_handler(event, handler)
+
+    @property
+    def jid(self) -> str:
+        """Our full JID."""
+        return str(self.xmpp.boundjid.full)
+
+    async def open(self, timeout: float = LOGIN_TIMEOUT) -> None:
+        """Log in, fetch the roster, enable carbons and send presence; returns once that is done.
+
+        Raises:
+            SignallingError: `not-authorized` for a refused password, `certificate` for an untrusted server,
+                `remote-server-not-found` where nothing answers, `timeout`.
+        """
+        self._started = asyncio.get_running_loop().create_future()
+        self._connect()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._started
+                await self._settle()
+        except TimeoutError:
+            await self.aclose()
+            raise SignallingError("timeout", f"no login within {timeout:g} s") from None
+        except BaseException:
+            await self.aclose()
+            raise
+        self._spawn(self._keep_alive())
+        self.on_state("online")
+
+    async def aclose(self) -> None:
+        """Say goodbye and free everything; safe to call twice."""
+        if self._closing:
+            return
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.xmpp.cancel_connection_attempt()
+        if self.xmpp.transport is not None:
+            with contextlib.suppress(asyncio.TimeoutError):
+                # A last presence: contacts see us leave at once, also where the server would hibernate the stream.
+                if self.xmpp.sessionstarted:
+                    self.xmpp.send_presence(ptype="unavailable")
+                await asyncio.wait_for(self.xmpp.disconnect(wait=1.0), timeout=2.0)
+        sender = self.xmpp._run_out_filters  # slixmpp leaves its sending task running for a next connect()
+        if sender is not None:
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+        for name in list(self.xmpp.scheduled_events):
+            self.xmpp.cancel_schedule(name)
+        self.on_state("offline")
+
+    def _connect(self) -> None:
+        if self.account.server is not None:
+            self.xmpp.connect(*self.account.server)
+        else:
+            self.xmpp.connect()
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _settle(self) -> None:
+        """What a fresh session needs: the roster, carbons, presence."""
+        try:
+            await self.xmpp.get_roster(timeout=10)
+        except (IqError, IqTimeout) as exc:
+            log.warning("the server gave no roster: %s", exc)
+        try:
+            await self.xmpp["xep_0280"].enable(timeout=10)
+        except (IqError, IqTimeout):
+            log.info("the server has no message carbons (XEP-0280): other devices will not hear of our answers")
+        await self.xmpp["xep_0115"].update_caps(broadcast=False)
+        # Priority 0, not lower: a proposal goes to the bare JID, and servers pass negative priorities over.
+        self.xmpp.send_presence()
+
+    async def _keep_alive(self) -> None:
+        """A TCP connection can die without a word; a ping that nobody answers says so (XEP-0199)."""
+        while True:
+            await asyncio.sleep(KEEPALIVE_INTERVAL)
+            if self.xmpp.transport is None:
+                continue
+            try:
+                await self.xmpp["xep_0199"].ping(self.xmpp.boundjid.domain, timeout=KEEPALIVE_TIMEOUT)
+            except IqTimeout:
+                log.warning("the XMPP server does not answer: reconnecting")
+                self.xmpp.abort()
+            except IqError as exc:
+                log.debug("ping answered with %s, which is an answer too", exc)
+
+    async def _come_back(self) -> None:
+        delay = RECONNECT_DELAYS[min(self._attempts, len(RECONNECT_DELAYS) - 1)]
+        self._attempts += 1
+        await asyncio.sleep(delay)
+        self._connect()
+
+    def _fail(self, error: SignallingError) -> None:
+        if self._started is not None and not self._started.done():
+            self._started.set_exception(error)
+
+    def _on_session_start(self, event: Any) -> None:
+        if self._started is not None and not self._started.done():
+            self._started.set_result(None)
+        elif not self._closing:
+            self._spawn(self._restart())
+        self._attempts = 0
+
+    async def _restart(self) -> None:
+        await self._settle()
+        self.on_state("restarted")
+
+    def _on_session_resumed(self, event: Any) -> None:
+        self._attempts = 0
+        self.on_state("resumed")
+
+    def _on_disconnected(self, reason: Any) -> None:
+        if self._closing:
+            return
+        if self._started is not None and not self._started.done():
+            self._fail(self._failure or SignallingError("connection-failed", str(reason or "the server hung up")))
+            return
+        self.on_state("interrupted")
+        self._spawn(self._come_back())
+
+    def _on_connection_failed(self, error: Any) -> None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            self._failure = SignallingError("certificate", error.verify_message)
+        else:
+            self._failure = SignallingError("remote-server-not-found", str(error))
+
+    def _on_reconnect_delay(self, seconds: Any) -> None:
+        # slixmpp retries for ever; at login the first round over all addresses is the answer.
+        if self._started is not None and not self._started.done():
+            self.xmpp.cancel_connection_attempt()
+            self._fail(self._failure or SignallingError("remote-server-not-found"))
+
+    def _on_failed_auth(self, stanza: Any) -> None:
+        self._failure = SignallingError("not-authorized", "the server refused this name and password")
+
+    def _on_untrusted(self, error: Any) -> None:
+        message = getattr(error, "verify_message", None) or str(error)
+        self._failure = SignallingError("certificate", message)
+        self._fail(self._failure)
+        self.xmpp.disconnect(wait=0)
+
+    def _on_stream_error(self, error: Any) -> None:
+        self._failure = SignallingError(str(error["condition"]), str(error["text"]) or None)
+
+
+def _ssl_context(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file is not None else None)
+    except (OSError, ssl.SSLError) as exc:
+        raise SignallingError("certificate", f"cannot read the CA file {ca_file}: {exc}") from exc
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
