@@ -15,11 +15,15 @@ from .clients import HEADER, SASL, STARTTLS, Client, Wire
 from .conftest import Dial, Login
 
 
-async def test_slixmpp_logs_in_with_the_ca_verified(login: Login) -> None:
-    alice = await login("alice@localhost/desk")
+async def test_slixmpp_logs_in_with_the_ca_verified(server: LoopbackServer) -> None:
+    alice = Client(server, "alice@localhost/desk")
+    alice.ssl_context = ssl.create_default_context()
+    alice.ca_certs = server.ca_file
+    await alice.go_online()
     assert alice.boundjid.full == "alice@localhost/desk"
     assert alice.ssl_context.verify_mode == ssl.CERT_REQUIRED
     assert alice.ssl_context.check_hostname
+    await alice.hang_up()
 
 
 @pytest.mark.parametrize("jid", ["alice@localhost", "nobody@localhost"])
@@ -33,7 +37,8 @@ async def test_a_wrong_password_and_a_wrong_name_fail_alike(server: LoopbackServ
 
 async def test_another_authority_is_not_trusted(server: LoopbackServer, tmp_path: Path) -> None:
     client = Client(server, "alice@localhost")
-    _, client.ca_certs = make_tls_context("localhost", tmp_path)
+    _, another = make_tls_context("localhost", tmp_path)
+    client.ssl_context = ssl.create_default_context(cafile=another)
     client.dial()
     error = await client.take("ssl_invalid_chain")
     assert isinstance(error, ssl.SSLCertVerificationError)
