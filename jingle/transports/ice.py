@@ -158,7 +158,8 @@ class IceConnection(aioice.Connection):
                 return
             self._add_local(protocol.local_candidate)
         self._local_candidates_end = True  # what connect() asks for; later candidates are paired as they come
-        self._spawn(self._ask_servers(sources))
+        if not self._closing:
+            self._spawn(self._ask_servers(sources))
 
     async def _ask_servers(self, sources: tuple[ServerSource, ...]) -> None:
         try:

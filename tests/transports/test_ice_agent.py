@@ -30,6 +30,9 @@ from .ice_helpers import (
     wait_until,
 )
 
+PROMPT = 0.2
+"""Seconds: a description takes 10 ms on an idle machine; waiting for any server would take 0.5 s at least."""
+
 pytestmark = pytest.mark.usefixtures("nothing_left", "loopback_only")
 
 
@@ -48,7 +51,7 @@ async def test_a_dead_server_query_delays_nothing(source: object) -> None:
     try:
         started = time.perf_counter()
         assert as_ice(await pair.initiator.describe()).candidates
-        assert time.perf_counter() - started < 0.05
+        assert time.perf_counter() - started < PROMPT
         await pair.connect()
         assert time.perf_counter() - started < 1
     finally:
@@ -62,7 +65,7 @@ async def test_a_dead_server_delays_nothing(scheme: str, transport: str) -> None
         pair = TransportPair(settings=FAST, options=options)
         started = time.perf_counter()
         assert as_ice(await pair.initiator.describe()).candidates
-        assert time.perf_counter() - started < 0.05
+        assert time.perf_counter() - started < PROMPT
         await pair.connect()
         assert time.perf_counter() - started < 1
         closing = time.perf_counter()
@@ -77,7 +80,7 @@ async def test_a_name_that_resolves_never_delays_nothing(monkeypatch: pytest.Mon
     pair = TransportPair(settings=FAST, options=TransportOptions(loopback=True, ice_servers=(server,)))
     started = time.perf_counter()
     await pair.initiator.describe()
-    assert time.perf_counter() - started < 0.05
+    assert time.perf_counter() - started < PROMPT
     await pair.aclose()
     assert time.perf_counter() - started < 0.5
     release.set()
