@@ -23,10 +23,11 @@ from typing import Any, Literal
 
 from ..errors import LocalProtocolError
 from . import routing, subscriptions
+from .bounded import Hub
 from .certificate import make_tls_context
 from .domain import Account, Domain, Observer
 from .limits import Limits
-from .stream import Connection, Hub
+from .stream import Connection
 
 _SAME_PORT_TRIES = 20
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import ssl
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Callable, Mapping
 from xml.etree import ElementTree as ET
 
 from ..errors import RemoteProtocolError
 from . import management, routing, sasl
-from .domain import Account, Domain
+from .bounded import BoundedConnection, Hub
+from .domain import Account
 from .framing import Closed, Frame, Header, Refused, Stanza, StreamParser
 from .markup import STREAM_ERRORS, STREAM_NAMESPACE, attribute, error_element, payload, reply
 from .session import Session
@@ -25,39 +23,15 @@ BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 STANZAS = frozenset({"jabber:client}message", "jabber:client}presence", "jabber:client}iq"})
 
 
-@dataclass
-class Hub:
-    """What the connections of one server share."""
-
-    domain: Domain
-    tls: ssl.SSLContext
-    connections: set[Connection] = field(default_factory=set)
-    written_full: set[Connection] = field(default_factory=set)
-    """Slow readers that were written to since a connection last looked."""
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    empty: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while there are no connections."""
-
-    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run something that the server's end has to wait for."""
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return task
-
-
-class Connection(asyncio.Protocol):
+class Connection(BoundedConnection):
     """A client-to-server stream.
 
     Each step of the negotiation sets `_handle` to what takes the next element; that is the whole state.
     """
 
     def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._domain, self._limits = hub.domain, hub.domain.limits
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._tcp: asyncio.Transport | None = None  # the one below, once there is TLS on top
+        super().__init__(hub)
+        self._domain = hub.domain
         self._handle: Callable[[Stanza], None] = self._before_tls
         self._account: Account | None = None
         self._exchange: sasl.Exchange | None = None
@@ -65,44 +39,16 @@ class Connection(asyncio.Protocol):
         self._session: Session | None = None
         self._upgrade: asyncio.Task[None] | None = None
         self._early = bytearray()
-        self._outbox: list[bytes] = []
-        self._outbox_bytes = 0
-        self._flush_planned = False
         self._greeted = False
-        self._closing = False
-        self._full = False
-        self._held_by: set[Connection] = set()
-        self._holds: set[Connection] = set()
-        self._login_deadline: asyncio.TimerHandle | None = None
-        self._deadline: asyncio.TimerHandle | None = None
         self._parser = self._new_parser()
+        self._login_deadline = self._loop.call_later(self._limits.login_seconds, self.close, "connection-timeout")
 
     # The transport below
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there."""
-        self._transport = cast(asyncio.Transport, transport)
-        if len(self._hub.connections) >= self._limits.connections:
-            self._transport.abort()
-            return
-        self._hub.connections.add(self)
-        self._hub.empty.clear()
-        self._login_deadline = self._loop.call_later(self._limits.login_seconds, self._too_late)
-
     def connection_lost(self, exc: Exception | None) -> None:
-        """The TCP connection is gone, whoever closed it. During a TLS handshake asyncio may say so twice, or never."""
-        self._closing = True
-        if self not in self._hub.connections:
-            return
-        self._hub.connections.discard(self)
-        if not self._hub.connections:
-            self._hub.empty.set()
-        for timer in (self._login_deadline, self._deadline):
-            if timer is not None:
-                timer.cancel()
-        self._release()
-        for other in self._held_by:
-            other._holds.discard(self)
+        """The TCP connection is gone. During a TLS handshake asyncio may say so twice, or never."""
+        super().connection_lost(exc)
+        self._login_deadline.cancel()
         self._leave()
 
     def data_received(self, data: bytes) -> None:
@@ -126,78 +72,6 @@ class Connection(asyncio.Protocol):
         """The client will send nothing more; without its closing tag that is a lost connection."""
         return False
 
-    # Slow readers: whoever writes to one is not read from until it has caught up
-
-    def pause_writing(self) -> None:
-        """The client does not read as fast as others write to it."""
-        self._full = True
-        if self._deadline is None:
-            self._deadline = self._loop.call_later(self._limits.stall_seconds, self.abort)
-
-    def resume_writing(self) -> None:
-        """The client has caught up."""
-        if self._deadline is not None and not self._closing:
-            self._deadline.cancel()
-            self._deadline = None
-        self._release()
-
-    def _release(self) -> None:
-        self._full = False
-        for sender in self._holds:
-            sender._held_by.discard(self)
-            if not sender._held_by and sender._transport is not None and not sender._closing:
-                sender._transport.resume_reading()
-        self._holds.clear()
-
-    def _hold_back(self) -> None:
-        """Stop reading while anyone this connection has just written to is full."""
-        for slow in self._hub.written_full:
-            if not slow._closing:
-                slow._holds.add(self)
-                self._held_by.add(slow)
-        self._hub.written_full.clear()
-        if self._held_by and self._transport is not None:
-            self._transport.pause_reading()
-
-    # Writing
-
-    def write(self, data: bytes) -> None:
-        """Send bytes soon: what is written in one turn of the loop leaves in one piece."""
-        if self._closing:
-            return
-        self._outbox.append(data)
-        self._outbox_bytes += len(data)
-        if self._full or self._outbox_bytes > self._limits.backlog_bytes:
-            self._hub.written_full.add(self)
-        self._plan_flush()
-
-    def _plan_flush(self) -> None:
-        if self._outbox_bytes > self._limits.overflow_bytes:
-            self.abort()
-        elif not self._flush_planned:
-            self._flush_planned = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flush_planned = False
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        state = self._session.management if self._session is not None else None
-        if state is not None and state.waiting:
-            state.requested = True
-            self._outbox.append(management.REQUEST)
-        if self._outbox:
-            transport.write(b"".join(self._outbox))
-            self._outbox.clear()
-            self._outbox_bytes = 0
-        # Under TLS there are two buffers, and the lower one takes any single write whole, however full it is.
-        unsent = transport.get_write_buffer_size() + (self._tcp.get_write_buffer_size() if self._tcp else 0)
-        if unsent > self._limits.overflow_bytes:
-            self.abort()
-        elif not self._full:
-            self._release()  # of those held for the outbox alone
-
     def close(self, condition: str | None = None, text: str | None = None) -> None:
         """Close the stream, with a stream error where a condition is named (RFC 6120 sections 4.4 and 4.9)."""
         if self._closing:
@@ -214,23 +88,21 @@ class Connection(asyncio.Protocol):
                 explanation = f"<text xmlns='{STREAM_ERRORS}' xml:lang='en'>{text}</text>"
             self.write(f"<stream:error><{condition} xmlns='{STREAM_ERRORS}'/>{explanation}</stream:error>".encode())
         self.write(b"</stream:stream>")
-        self._flush()
-        self._closing = True
-        self._transport.close()
-        if self._deadline is None:
-            self._deadline = self._loop.call_later(self._limits.closing_seconds, self.abort)
+        self._finish()
 
     def abort(self) -> None:
         """Cut the connection."""
-        self._closing = True
-        if self._transport is not None:
-            self._transport.abort()
+        super().abort()
         if self._upgrade is not None:
             self._upgrade.cancel()
             self.connection_lost(None)
 
-    def _too_late(self) -> None:
-        self.close("connection-timeout")
+    def _postscript(self) -> list[bytes]:
+        state = self._session.management if self._session is not None else None
+        if state is None or not state.waiting:
+            return []
+        state.requested = True
+        return [management.REQUEST]
 
     # Frames
 
@@ -425,8 +297,7 @@ class Connection(asyncio.Protocol):
 
     def _enter(self, session: Session) -> None:
         self._session, self._handle = session, self._in_session
-        if self._login_deadline is not None:
-            self._login_deadline.cancel()
+        self._login_deadline.cancel()
 
     # The session
 
