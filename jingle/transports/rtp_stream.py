@@ -8,7 +8,6 @@ malformed header extension or feedback packet of the peer would end its transpor
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import struct
@@ -147,7 +146,8 @@ class Stream:
         self._remote_packets_lost = 0
         # Reports carry wall clock time, but nothing may jump when somebody sets the clock.
         self._wall_clock = time.time() + NTP_EPOCH - self._loop.time()
-        self._reporting = self._loop.create_task(self._report_for_ever())
+        self._closed = False
+        self._reporting = self._loop.create_task(self._report_for_ever(), name="rtcp")
 
     @property
     def statistics(self) -> RtpStatistics:
@@ -192,7 +192,7 @@ class Stream:
 
     def receive(self, packet: wire.RtpPacket, arrival: float) -> None:
         """Count a packet that the router found to be ours, and hand it on."""
-        if packet.ssrc == self.parameters.ssrc or self._reporting.done():
+        if packet.ssrc == self.parameters.ssrc or self._closed:
             return
         source = self._sources.get(packet.ssrc) or self._add_source(packet.ssrc)
         clock_rate = self.parameters.clock_rates[packet.payload_type]
@@ -227,12 +227,12 @@ class Stream:
 
     async def aclose(self) -> None:
         """Say goodbye and stop; safe to call twice."""
-        if self._reporting.done():
+        if self._closed:
             return
-        self._reporting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reporting
+        self._closed = True
         self._unregister(self)
+        self._reporting.cancel()
+        await asyncio.wait([self._reporting])
         await self._transmit(self._report() + bytes(wire.RtcpByePacket(sources=[self.parameters.ssrc])))
 
     def _add_source(self, ssrc: int) -> SourceStatistics:

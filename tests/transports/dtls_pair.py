@@ -16,6 +16,15 @@ Impairment = Callable[[bytes], Sequence[float]]
 """For each media packet, how much later each of its copies arrives; nothing where it is lost."""
 
 
+async def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
+    """Wait until something is so."""
+    for _ in range(round(seconds / 0.005)):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise TimeoutError
+
+
 def perfect(data: bytes) -> Sequence[float]:
     return (0.0,)
 
