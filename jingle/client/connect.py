@@ -8,8 +8,8 @@ from os import PathLike
 from pathlib import Path
 
 from ..applications.rtp.call import MediaOptions, RtpApplication
+from ..elements.core import FEATURE_GROUPING, Content
 from ..elements.core import NS as NS_JINGLE
-from ..elements.core import Content
 from ..elements.initiation import NS as NS_INITIATION
 from ..elements.messages import NS_RECEIPTS
 from ..elements.rtp import NS as NS_RTP
@@ -30,8 +30,6 @@ from .trace import Trace
 
 DEFAULT_TRANSPORTS: tuple[type[Transport], ...] = (IceUdpTransport,)
 """What is offered and understood where nothing else is asked for."""
-
-FEATURE_GROUPING = "urn:ietf:rfc:5888"
 
 
 def connect(

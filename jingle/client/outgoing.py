@@ -22,10 +22,13 @@ from ..session import initiation_events as proposals
 from ..signalling.discovery import NS_JINGLE, NS_JINGLE_MESSAGE, Device, best_device
 from ..transports.base import Kind, Transport
 from .call import Call, prepared
+from .incoming import IncomingCall
 from .session import ANSWER_TIMEOUT, bundle, tell_the_end, until_accepted, until_connected
 
 if TYPE_CHECKING:
     from .peer import Peer
+
+Answer = proposals.Proceeded | proposals.Rejected | IncomingCall
 
 AUDIO = "audio"
 """The name of the content: what Jitsi's clients require, and what Dino uses."""
@@ -52,7 +55,7 @@ class OutgoingCall:
         self._plan = plan
         self._options = options
         self.id = str(uuid.uuid4())
-        self._answer: asyncio.Future[proposals.InitiationEvent] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._overruled = False
         self._ringing: set[str] = set()
 
@@ -64,10 +67,10 @@ class OutgoingCall:
             if device is not None:
                 return await self._initiate(device, recorder, answer_timeout=plan.ring_timeout)
             answer = await self._propose()
-            if isinstance(answer, proposals.Incoming):
+            if isinstance(answer, IncomingCall):
                 # They called us at the same moment, and theirs stands: answering it is what both sides want.
-                return await self._peer.answer(answer, plan.audio, recorder, plan)
-            assert isinstance(answer, proposals.Proceeded)
+                until = plan.audio if plan.hang_up_at_end else None
+                return await answer.connect(plan.audio, recorder, timeout=plan.connect_timeout, until=until)
             return await self._initiate(answer.peer, recorder, answer_timeout=ANSWER_TIMEOUT)
 
     def take(self, event: proposals.InitiationEvent) -> None:
@@ -77,12 +80,20 @@ class OutgoingCall:
                 self._tell_ringing(peer)
             case proposals.Overruled():
                 self._overruled = True
-            case proposals.Rejected(tie_break=True):
-                # Their own proposal, which stands instead, came before this or comes behind it.
+            case proposals.Rejected(peer=peer, tie_break=True):
+                # Their own proposal, which stands instead, comes behind this, or rings here already.
                 self._overruled = True
-            case proposals.Proceeded() | proposals.Rejected() | proposals.Incoming():
+                offer = self._peer.offer_of(peer)
+                if offer is not None:
+                    self.give_way(offer)
+            case proposals.Proceeded() | proposals.Rejected():
                 if not self._answer.done():
                     self._answer.set_result(event)
+
+    def give_way(self, offer: IncomingCall) -> None:
+        """Go on with the peer's call, which crossed ours and stands (XEP-0353 section 4.1)."""
+        if not self._answer.done():
+            self._answer.set_result(offer)
 
     # Which device
 
@@ -115,7 +126,7 @@ class OutgoingCall:
 
     # The proposal
 
-    async def _propose(self) -> proposals.InitiationEvent:
+    async def _propose(self) -> proposals.Proceeded | IncomingCall:
         plan, pump = self._plan, self._pump
         self._peer.outgoing[self.id] = self
         if not pump.binding.is_contact(plan.to):
@@ -170,14 +181,19 @@ class OutgoingCall:
             on_info=lambda state: self._on_info(device, state),
             on_dtmf=lambda digit: pump.emit("dtmf", peer=device, sid=self.id, digit=digit),
         )
-        content = Content(
-            creator=Role.INITIATOR,
-            name=AUDIO,
-            description=application.describe(),
-            transport=await transport.describe(),
-        )
-        if recorder is not None:
-            await application.received.add(recorder)
+        try:
+            if recorder is not None:
+                await application.received.add(recorder)
+            content = Content(
+                creator=Role.INITIATOR,
+                name=AUDIO,
+                description=application.describe(),
+                transport=await transport.describe(),
+            )
+        except BaseException:
+            await application.stop()
+            await transport.aclose()
+            raise
         running = LiveContent(id=events.ContentId(Role.INITIATOR, AUDIO), application=application, transport=transport)
         live = pump.initiate(device, self.id, [content], lambda live: [running], groups=(bundle([AUDIO]),))
         held.append(live)

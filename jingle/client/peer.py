@@ -11,7 +11,6 @@ from types import TracebackType
 from ..applications.rtp.call import MediaOptions
 from ..elements.rtp import Ringing
 from ..media.base import Source
-from ..media.recorder import Recorder
 from ..peer.live import LiveSession
 from ..peer.pump import Pump
 from ..session import events
@@ -166,7 +165,9 @@ class Peer:
     def _on_proposal(self, event: proposals.InitiationEvent) -> None:
         match event:
             case proposals.Incoming(replaces=ours) if ours in self.outgoing:
-                self.outgoing[ours].take(event)
+                offer = IncomingCall.of_proposal(self, event)
+                self._pending[offer.peer, offer.sid] = offer
+                self.outgoing[ours].give_way(offer)
             case proposals.Incoming(id=id):
                 if self._listening:
                     self.pump.act(lambda machine: machine.ring(id))
@@ -185,15 +186,9 @@ class Peer:
                 if call is not None:
                     call.take(event)
 
-    async def answer(
-        self, event: proposals.Incoming, audio: Source | None, recorder: Recorder | None, plan: CallPlan
-    ) -> Call:
-        """Take a call that crossed our own to the same person."""
-        offer = IncomingCall.of_proposal(self, event)
-        self._pending[offer.peer, offer.sid] = offer
-        return await offer.connect(
-            audio, recorder, timeout=plan.connect_timeout, until=audio if plan.hang_up_at_end else None
-        )
+    def offer_of(self, peer: str) -> IncomingCall | None:
+        """What this full JID offers at the moment."""
+        return next((offer for offer in self._pending.values() if offer.peer == peer and offer.is_open), None)
 
     def forget(self, offer: IncomingCall) -> None:
         """Drop an offer that is over."""

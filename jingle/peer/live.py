@@ -31,7 +31,7 @@ MAX_BACKLOG = 256
 HANGUP_GRACE = 1.5
 """Seconds a session-terminate may come behind the end of its media: the two travel on different roads."""
 
-TERMINATE_TIMEOUT = 2.0
+TERMINATE_TIMEOUT = 1.0
 """Seconds to wait for the answer to our session-terminate before transports are closed under it."""
 
 

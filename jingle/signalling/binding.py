@@ -128,8 +128,9 @@ class Binding:
         on_jingle: Called with (sender, jingle, reply) for each Jingle IQ-set that may reach us; must reply at once.
         on_message: Called for each message in one of the wanted namespaces.
         on_unavailable: Called with the full JID of whoever goes offline.
-        may_reach: Decides by bare or full JID who gets an answer at all; everybody else gets the answer of a client
-            without Jingle (XEP-0166 section 6.3.2).
+        may_reach: Decides by full JID who may send requests to `on_request` handlers, and who hears what is wrong
+            with a malformed payload; everybody else gets the answer of a client without Jingle (XEP-0166 section
+            6.3.2). Who may initiate sessions is for `on_jingle` to decide.
     """
 
     def __init__(self, xmpp: BaseXMPP, *, message_namespaces: Sequence[str]) -> None:
@@ -224,9 +225,13 @@ class Binding:
         self._iq(to, payload, "set", None).send(callback=result, timeout=timeout).add_done_callback(done)
 
     def _iq(self, to: str, payload: Element, kind: str, sender: str | None) -> Iq:
-        iq = self.xmpp.make_iq(ito=JID(to), ifrom=JID(sender) if sender else None, itype=cast(IqKind, kind))
+        iq = self.xmpp.make_iq(ito=JID(to), ifrom=self._from(sender), itype=cast(IqKind, kind))
         iq.append(serialize(payload))
         return iq
+
+    def _from(self, sender: str | None) -> JID | None:
+        """A client's server knows who it is; a component has to say so (XEP-0114)."""
+        return JID(sender or self.local) if sender or self.xmpp.is_component else None
 
     def on_request(
         self, namespace: str, handler: Callable[[str, Element], Awaitable[Element | None]]
@@ -235,6 +240,9 @@ class Binding:
         queue: asyncio.Queue[tuple[Iq, Element]] = asyncio.Queue(maxsize=MAX_PENDING_REQUESTS)
 
         def receive(iq: Iq) -> None:
+            if not self.may_reach(str(iq["from"])):
+                _reply(iq, RemoteProtocolError("", condition="service-unavailable"))
+                return
             payload = self._payload_of(iq, namespace)
             if payload is None:
                 return
@@ -273,7 +281,7 @@ class Binding:
 
     def send_message(self, to: str, payloads: Sequence[Element], *, id: str, sender: str | None = None) -> None:
         """Send a message of type chat without a body; it waits where the stream is interrupted."""
-        message = self.xmpp.make_message(mto=JID(to), mtype="chat", mfrom=JID(sender) if sender else None)
+        message = self.xmpp.make_message(mto=JID(to), mtype="chat", mfrom=self._from(sender))
         message["id"] = id
         for payload in payloads:
             message.append(serialize(payload))
@@ -281,10 +289,12 @@ class Binding:
 
     def send_presence(self, to: str, *, available: bool = True) -> None:
         """Directed presence, so that a peer outside the roster sees our features and sees us go (RFC 6121, 4.6)."""
-        self.xmpp.send_presence(pto=JID(to), ptype=None if available else "unavailable")
+        self.xmpp.send_presence(pto=JID(to), pfrom=self._from(None), ptype=None if available else "unavailable")
 
     def is_contact(self, jid: str) -> bool:
         """Whether `jid` is another device of ours or a contact whose presence we share, either way."""
+        if self.xmpp.is_component:
+            return False
         bare = JID(jid).bare
         if bare == self.xmpp.boundjid.bare:
             return True
@@ -300,15 +310,14 @@ class Binding:
 
     def _payload_of(self, iq: Iq, namespace: str) -> Element | None:
         """The payload, or `None` after the error that its sender deserves has been sent."""
-        if not self.may_reach(str(iq["from"])):
-            _reply(iq, RemoteProtocolError("", condition="service-unavailable"))
-            return None
         child = next(child for child in iq.xml if _namespace(child) == namespace)
         try:
             return parse(child)
         except RemoteProtocolError as exc:
             log.info("< %s sent something malformed: %s", iq["from"], exc)
-            _reply(iq, exc)
+            # That we can read it at all is more than a stranger may learn.
+            known = self.may_reach(str(iq["from"]))
+            _reply(iq, exc if known else RemoteProtocolError("", condition="service-unavailable"))
             return None
 
     def _receive_jingle(self, iq: Iq) -> None:

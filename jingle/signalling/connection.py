@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slixmpp import ClientXMPP
+from slixmpp import JID, ClientXMPP
 from slixmpp.exceptions import IqError, IqTimeout
 
 from ..errors import SignallingError
@@ -27,6 +27,9 @@ KEEPALIVE_INTERVAL = 60.0
 KEEPALIVE_TIMEOUT = 15.0
 RECONNECT_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 """Seconds between attempts to come back; the last one repeats until `aclose()`."""
+
+CAPS_NODE = "urn:jingle-toolkit"
+"""Names this software in presence (XEP-0115 section 4)."""
 
 PLUGINS = ("xep_0030", "xep_0115", "xep_0198", "xep_0199", "xep_0280")
 
@@ -59,7 +62,8 @@ class XmppConnection:
         jid = account.jid if "/" in account.jid else f"{account.jid}/{resource}"
         self.xmpp = ClientXMPP(jid, account.password, ssl_context=_ssl_context(account.ca_file))
         for plugin in PLUGINS:
-            self.xmpp.register_plugin(plugin)
+            self.xmpp.register_plugin(plugin, pconfig={"caps_node": CAPS_NODE} if plugin == "xep_0115" else None)
+        self.xmpp.plugin["xep_0030"].add_identity(category="client", itype="pc", name="jingle")
         if account.server is not None:
             # A given address speaks one of both; trying TLS first on a STARTTLS port would cost a round trip and a
             # warning in every server's log.
@@ -151,10 +155,10 @@ class XmppConnection:
         except (IqError, IqTimeout) as exc:
             log.warning("the server gave no roster: %s", exc)
         try:
-            await self.xmpp["xep_0280"].enable(timeout=10)
+            await self.xmpp.plugin["xep_0280"].enable(timeout=10)
         except (IqError, IqTimeout):
             log.info("the server has no message carbons (XEP-0280): other devices will not hear of our answers")
-        await self.xmpp["xep_0115"].update_caps(broadcast=False)
+        await self.xmpp.plugin["xep_0115"].update_caps(broadcast=False)
         # Priority 0, not lower: a proposal goes to the bare JID, and servers pass negative priorities over.
         self.xmpp.send_presence()
 
@@ -165,7 +169,7 @@ class XmppConnection:
             if self.xmpp.transport is None:
                 continue
             try:
-                await self.xmpp["xep_0199"].ping(self.xmpp.boundjid.domain, timeout=KEEPALIVE_TIMEOUT)
+                await self.xmpp.plugin["xep_0199"].ping(JID(self.xmpp.boundjid.domain), timeout=KEEPALIVE_TIMEOUT)
             except IqTimeout:
                 log.warning("the XMPP server does not answer: reconnecting")
                 self.xmpp.abort()

@@ -55,7 +55,7 @@ class Discovery:
     def announce(self, features: Iterable[str]) -> None:
         """Put features into our disco#info; the next presence carries the caps that follow from them."""
         for feature in sorted(set(features)):
-            self.xmpp["xep_0030"].add_feature(feature)
+            self.xmpp.plugin["xep_0030"].add_feature(feature)
 
     async def features_of(self, jid: str) -> frozenset[str]:
         """The features of a full JID or a server; empty where it does not answer in time."""
@@ -63,7 +63,7 @@ class Discovery:
         if known is not None:
             return known
         try:
-            info = await self.xmpp["xep_0030"].get_info(jid=JID(jid), cached=True, timeout=QUERY_TIMEOUT)
+            info = await self.xmpp.plugin["xep_0030"].get_info(jid=JID(jid), cached=True, timeout=QUERY_TIMEOUT)
         except (IqError, IqTimeout) as exc:
             log.info("%s does not say what it can do: %s", jid, exc)
             return frozenset()
