@@ -179,23 +179,6 @@ class Session(TransportActions):
         self._drop_left_out()
         return self._send(Action.SESSION_ACCEPT, [answer for _, answer in answers], groups=groups)
 
-    def terminate(self, reason: Reason) -> int:
-        """End the session, also to decline or cancel it (session-terminate).
-
-        The session has ended at once (section 6.7); `SessionEnded` follows, the answer to the request need not be
-        waited for.
-
-        Returns:
-            The token of the request.
-
-        Raises:
-            LocalProtocolError: The session was not initiated, or has ended.
-        """
-        self.state = self._may(Action.SESSION_TERMINATE)
-        token = self._send(Action.SESSION_TERMINATE, reason=reason)
-        self._events.append(SessionEnded(reason=reason, by_peer=False))
-        return token
-
     def ping(self) -> int:
         """Ask whether the peer still knows the session (an empty session-info, section 6.8).
 

@@ -10,7 +10,7 @@ from ..elements.core import Action, Content, Group, Jingle, Reason, Role, Sender
 from ..elements.declare import Element
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .contents import ContentRecord, Contents
-from .events import ContentId, Event, Send
+from .events import ContentId, Event, Send, SessionEnded
 from .state import SessionState, next_state
 
 ContentRef = Content | ContentId | str
@@ -47,8 +47,21 @@ class Exchange:
         return events
 
     def terminate(self, reason: Reason) -> int:
-        """End the session; see `Session.terminate`."""
-        raise NotImplementedError
+        """End the session, also to decline or cancel it (session-terminate).
+
+        The session has ended at once (section 6.7); `SessionEnded` follows, the answer to the request need not be
+        waited for.
+
+        Returns:
+            The token of the request.
+
+        Raises:
+            LocalProtocolError: The session was not initiated, or has ended.
+        """
+        self.state = self._may(Action.SESSION_TERMINATE)
+        token = self._send(Action.SESSION_TERMINATE, reason=reason)
+        self._events.append(SessionEnded(reason=reason, by_peer=False))
+        return token
 
     # Our own requests.
 

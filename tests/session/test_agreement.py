@@ -226,5 +226,5 @@ class Agreement(RuleBasedStateMachine):
             assert snapshot(self.pair.romeo.engine) == snapshot(self.pair.juliet.engine) == SessionState.ENDED
 
 
-Agreement.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Agreement.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestAgreement = Agreement.TestCase
