@@ -74,7 +74,6 @@ class Exchange:
         self._find = find
         self._hash = mechanism.removesuffix("-PLUS")
         self._claimed = ""
-        self._known = False
         self._started = False
         binding = ("tls-unique", tls_unique) if tls_unique else None
         self._server: Any = scramp.ScramMechanism(mechanism).make_server(self._look_up, binding)
@@ -97,15 +96,12 @@ class Exchange:
             answer = _encode(self._server.get_server_final())
         except scramp.ScramException as error:
             raise RemoteProtocolError("refused", condition="not-authorized") from error
-        if not self._known:
-            raise RemoteProtocolError("refused", condition="not-authorized")
         self.username = self._claimed
         return answer
 
     def _look_up(self, username: str) -> Credentials:
         self._claimed = username
         found = self._find(username)
-        self._known = found is not None
         if found is not None:
             return found[self._hash]
         # Keys nobody can have, under a salt that does not change from try to try.

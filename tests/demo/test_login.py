@@ -95,6 +95,27 @@ async def test_what_is_slipped_in_behind_starttls_is_dropped(server: LoopbackSer
     assert (await wire.authenticate("alice")).startswith(b"<success")
 
 
+async def test_a_client_in_a_hurry(server: LoopbackServer, dial: Dial) -> None:
+    """Its last handshake message and its stream header come in one packet, as TLS 1.3 allows."""
+    wire = await dial()
+    await wire.open()
+    wire.send(STARTTLS)
+    await wire.until(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context(cafile=server.ca_file)
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    for step in (tls.do_handshake, lambda: tls.write(HEADER), lambda: tls.read(65536)):
+        while True:
+            try:
+                answer = step()
+                break
+            except ssl.SSLWantReadError:
+                wire.send(outgoing.read())
+                incoming.write(await wire.reader.read(65536))
+    assert isinstance(answer, bytes)
+    assert b"<mechanism>SCRAM-SHA-256</mechanism>" in answer
+
+
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-1"])
 async def test_tls_1_3(server: LoopbackServer, dial: Dial, mechanism: str) -> None:
     wire = await dial()

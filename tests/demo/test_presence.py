@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from slixmpp import JID
 
-from jingle.demo import LoopbackServer
+from jingle.demo import Limits, LoopbackServer
 
 from .clients import Client, Wire
 from .conftest import Dial, Login
@@ -151,6 +151,55 @@ async def test_both_ask_and_both_have_agreed(server: LoopbackServer, dial: Dial)
     carol.send(b"<presence to='alice@localhost' type='subscribe'/>")
     await alice.until(b'subscription="both"')
     await carol.until(b'subscription="both"')
+
+
+async def test_asking_twice_asking_oneself_and_asking_nobody(server: LoopbackServer, dial: Dial) -> None:
+    alice = await online(dial, server, "alice")
+    for to in (b"bob", b"alice", b"nobody"):
+        alice.send(b"<presence to='%b@localhost' type='subscribe'/>" % to)
+    alice.send(
+        b"<presence to='nobody@localhost' type='unsubscribe'/><presence to='carol@localhost' type='unsubscribed'/>"
+    )
+    assert b'jid="nobody@localhost" subscription="none" ask="subscribe"' in await alice.until(b"</iq>")
+    alice.send(b"<iq type='get' id='r2'><query xmlns='jabber:iq:roster'/></iq>")
+    roster = await alice.until(b"</iq>")
+    assert roster.count(b"<item ") == 2
+    assert b'jid="bob@localhost" subscription="both"' in roster
+
+
+async def test_requests_are_counted() -> None:
+    users = {"alice": "secret", "bob": "secret", "carol": "secret", "dave": "secret"}
+    async with LoopbackServer(users=users, limits=Limits(contacts=2)) as server:
+        wires = [await (await Wire.dial(server)).log_in(server, user) for user in users]
+        for wire in wires[1:]:
+            wire.send(b"<presence to='alice@localhost' type='subscribe'/>")
+        assert b"<resource-constraint" in await wires[3].until(b"</presence>")
+        for wire in wires:
+            await wire.aclose()
+
+
+async def test_a_request_is_taken_back(server: LoopbackServer, dial: Dial) -> None:
+    alice = await online(dial, server, "alice")
+    alice.send(b"<presence to='carol@localhost' type='subscribe'/>")
+    await alice.until(b'ask="subscribe"')
+    alice.send(b"<presence to='carol@localhost' type='unsubscribe'/>")
+    assert b'jid="carol@localhost" subscription="none" />' in await alice.until(b'"none" />')
+    carol = await (await dial()).log_in(server, "carol")
+    carol.send(b"<presence/><presence to='alice@localhost' type='subscribed'/>")
+    carol.send(b"<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+    answer = await carol.until(b"</iq>")
+    assert b"subscribe" not in answer
+    assert b'<query xmlns="jabber:iq:roster" />' in answer
+
+
+async def test_entries_for_those_who_are_no_users_here(server: LoopbackServer, dial: Dial) -> None:
+    alice = await online(dial, server, "alice")
+    for jid in (b"x@elsewhere", b"alice@localhost"):
+        alice.send(b"<iq type='set' id='r'><query xmlns='jabber:iq:roster'><item jid='%b'/></query></iq>" % jid)
+        assert jid in await alice.until(b"</iq>")
+        item = b"<item jid='%b' subscription='remove'/>" % jid
+        alice.send(b"<iq type='set' id='r'><query xmlns='jabber:iq:roster'>%b</query></iq>" % item)
+        assert b'subscription="remove"' in await alice.until(b"</iq>")
 
 
 async def test_leaving(server: LoopbackServer, dial: Dial) -> None:

@@ -148,3 +148,17 @@ async def test_it_closes_when_its_block_fails() -> None:
         await fail()
     with pytest.raises(OSError, match="refused|Connect call failed"):
         await asyncio.open_connection(server.host, server.port)
+
+
+async def test_a_cancelled_close_cuts_what_is_left() -> None:
+    server = LoopbackServer(users={"alice": "secret"})
+    await server.start()
+    wire = await (await Wire.dial(server)).log_in(server, "alice")
+    wire.read_nothing()
+    closing = asyncio.create_task(server.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await server.aclose()
+    await wire.aclose()
