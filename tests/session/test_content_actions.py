@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jingle.elements.core import Action, Group, Reason, ReasonCondition, Role, Senders
+from jingle.elements.core import Action, Content, Group, Reason, ReasonCondition, Role, Senders
 from jingle.errors import LocalProtocolError
 from jingle.session.contents import MAX_CONTENTS, MAX_RECORDS
 from jingle.session.events import (
@@ -168,12 +168,10 @@ def test_answers_are_for_the_other_side(pair: Pair) -> None:
     pair.romeo.engine.add_content([content("video")])
     pair.romeo.flush()
     pair.settle()
-    for answer in (
-        lambda: pair.romeo.engine.accept_content([content("video")]),
-        lambda: pair.romeo.engine.reject_content("video"),
-    ):
-        with pytest.raises(LocalProtocolError, match="did not propose"):
-            answer()
+    with pytest.raises(LocalProtocolError, match="did not propose"):
+        pair.romeo.engine.accept_content([content("video")])
+    with pytest.raises(LocalProtocolError, match="did not propose"):
+        pair.romeo.engine.reject_content("video")
     for action in (A.CONTENT_ACCEPT, A.CONTENT_REJECT):
         assert refusal(pair.juliet.engine, jingle(action, content("video"))).jingle == "out-of-order"
         assert refusal(pair.juliet.engine, jingle(action, content("voice"))).jingle == "out-of-order"
@@ -194,7 +192,8 @@ def test_what_crossed_the_end_of_a_content_is_let_pass(pair: Pair) -> None:
     pair.romeo.flush()
     pair.romeo.log.clear()
     pair.settle()
-    assert of(pair.romeo.log, ContentAccepted) == of(pair.romeo.log, ContentRejected) == []
+    assert not of(pair.romeo.log, ContentAccepted)
+    assert not of(pair.romeo.log, ContentRejected)
     assert of(pair.romeo.log, Refused) == of(pair.juliet.log, Refused) == []
     assert states(pair, "a") == states(pair, "b") == {ContentState.REMOVED}
     # One of several contents may be gone; the rest stands.
@@ -244,7 +243,8 @@ def test_the_initiators_addition_overrules_the_responders(pair: Pair) -> None:
     assert (refused.condition, refused.jingle) == ("conflict", "tie-break")
     assert of(pair.juliet.log, ContentRejected) == [ContentRejected(contents=(ContentId(Role.RESPONDER, "slides"),))]
     assert of(pair.juliet.log, ContentAdded) == [ContentAdded(contents=(content("video"),))]
-    assert of(pair.romeo.log, Refused) == of(pair.romeo.log, ContentAdded) == []
+    assert not of(pair.romeo.log, Refused)
+    assert not of(pair.romeo.log, ContentAdded)
 
 
 def test_the_initiators_direction_overrules_the_responders(pair: Pair) -> None:
@@ -275,14 +275,17 @@ def test_directions_of_two_contents_are_no_tie() -> None:
 
 def test_a_direction_is_in_force_once_it_is_acknowledged(pair: Pair) -> None:
     token = pair.juliet.engine.modify_content("voice", Senders.NONE, reason=WHY)
-    record = pair.juliet.engine.contents.require("voice")
+
+    def senders() -> Senders:
+        return pair.juliet.engine.contents.require("voice").senders
+
     modify = sent(pair.juliet.engine).jingle
     assert modify == jingle(
-        A.CONTENT_MODIFY, named().__class__(creator=Role.INITIATOR, name="voice", senders=Senders.NONE), reason=WHY
+        A.CONTENT_MODIFY, Content(creator=Role.INITIATOR, name="voice", senders=Senders.NONE), reason=WHY
     )
-    assert record.senders is Senders.BOTH
+    assert senders() is Senders.BOTH
     pair.juliet.engine.acknowledged(token)
-    assert record.senders is Senders.NONE
+    assert senders() is Senders.NONE
     [modified] = receive(pair.romeo.engine, modify)
     assert modified == ContentModified(content=voice(), senders=Senders.NONE, reason=WHY)
 

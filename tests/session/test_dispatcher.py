@@ -34,8 +34,8 @@ def dispatcher(local: str = JULIET, **options: object) -> Dispatcher:
     return Dispatcher(local=local, **options)  # type: ignore[arg-type]
 
 
-def initiate(sid: str = SID, *contents: Content, **more: object) -> Jingle:
-    return jingle(A.SESSION_INITIATE, *(contents or (content(),)), sid=sid, **more)
+def initiate(sid: str = SID, *contents: Content, initiator: str | None = None) -> Jingle:
+    return jingle(A.SESSION_INITIATE, *(contents or (content(),)), sid=sid, initiator=initiator)
 
 
 def give(to: Dispatcher, stanza: Jingle, sender: str = ROMEO, now: float = 0) -> list[Event]:

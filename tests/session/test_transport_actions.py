@@ -96,12 +96,10 @@ def test_a_transport_is_replaced(pair: Pair, who: str, accept: bool) -> None:
     for engine in (proposer.engine, other.engine):
         with pytest.raises(LocalProtocolError, match="replacing"):
             engine.replace_transport("voice", NEW)
-    for answer in (
-        lambda: proposer.engine.accept_transport("voice", NEW),
-        lambda: proposer.engine.reject_transport("voice"),
-    ):
-        with pytest.raises(LocalProtocolError, match="did not propose"):
-            answer()
+    with pytest.raises(LocalProtocolError, match="did not propose"):
+        proposer.engine.accept_transport("voice", NEW)
+    with pytest.raises(LocalProtocolError, match="did not propose"):
+        proposer.engine.reject_transport("voice")
     if accept:
         other.engine.accept_transport("voice", THEIRS)
     else:
@@ -128,7 +126,8 @@ def test_the_initiators_replacement_overrules_the_responders(pair: Pair) -> None
     pair.romeo.flush()
     pair.juliet.flush()
     pair.settle()
-    assert of(pair.romeo.log, TransportReplaced) == of(pair.juliet.log, TransportRejected) == []
+    assert not of(pair.romeo.log, TransportReplaced)
+    assert not of(pair.juliet.log, TransportRejected)
     [refused] = of(pair.juliet.log, Refused)
     assert refused.jingle == "tie-break"
     assert of(pair.juliet.log, TransportReplaced) == [TransportReplaced(content=voice(), transport=NEW)]
@@ -196,22 +195,25 @@ def test_a_replacement_before_the_accept_does_not_connect() -> None:
 
 def test_a_transport_reports_how_it_goes(pair: Pair) -> None:
     romeo = pair.romeo.engine
-    record = romeo.contents.require("voice")
+
+    def state() -> TransportState:
+        return romeo.contents.require("voice").transport_state
+
     romeo.transport_connected("voice")
-    assert record.transport_state is TransportState.CONNECTED
+    assert state() is TransportState.CONNECTED
     with pytest.raises(LocalProtocolError, match="connected"):
         romeo.transport_connected("voice")
     token = romeo.replace_transport("voice", NEW)
     romeo.acknowledged(token)
     romeo.take_events()
     receive(romeo, jingle(A.TRANSPORT_REJECT, about(NEW)))
-    assert record.transport_state is TransportState.CONNECTED
+    assert state() is TransportState.CONNECTED
     romeo.replace_transport("voice", NEW)
     romeo.transport_failed("voice")
-    assert record.transport_state is TransportState.REPLACING
+    assert state() is TransportState.REPLACING
     romeo.take_events()
     receive(romeo, jingle(A.TRANSPORT_REJECT, about(NEW)))
-    assert record.transport_state is TransportState.FAILED
+    assert state() is TransportState.FAILED
     assert romeo.take_events() == []
 
 
