@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from ..elements.core import Role
 from ..elements.declare import Element
+from ..elements.s5b import Streamhost
 
 
 class Kind(enum.Enum):
@@ -202,6 +203,8 @@ class StanzaPort(Protocol):
     async def request(self, to: str, payload: Element, *, kind: str = "set", timeout: float = 30) -> Element | None:
         """Send an IQ and return the payload of its result (`None` where it is empty).
 
+        IQs leave in the order in which their calls began to run, however many wait for their results.
+
         Raises:
             SignallingError: An error came back, or nothing did in time.
         """
@@ -213,11 +216,13 @@ class StanzaPort(Protocol):
         """Hand every IQ-set whose payload is in `namespace` to `handler(sender, payload)`.
 
         The handler returns the payload of the result or raises a `RemoteProtocolError`, which becomes the error.
+        Handlers start in the order the IQs came, each without waiting for the end of those before: IBB answers a
+        block once it has been taken, and one slow stream must not hold up the others.
         The function that comes back takes the handler off again.
         """
         ...
 
-    async def find_proxies(self) -> Sequence[Any]:
+    async def find_proxies(self) -> Sequence[Streamhost]:
         """The `<streamhost/>` elements of the SOCKS5 proxies that our server offers (XEP-0065 section 6)."""
         ...
 
@@ -250,6 +255,9 @@ class TransportOptions:
 
     ice_servers: tuple[IceServer, ...] = ()
     """Configured servers, used beside those that the XMPP server offers."""
+
+    proxies: tuple[Streamhost, ...] = ()
+    """Configured SOCKS5 proxies (XEP-0065), used beside those that the XMPP server offers."""
 
 
 @dataclass(kw_only=True)
@@ -328,4 +336,45 @@ class Transport(Protocol):
 
     async def aclose(self) -> None:
         """Free everything; safe to call at any time, and twice."""
+        ...
+
+
+class SecurityPrecondition(Protocol):
+    """What has to stand before the bytes of one content flow (the `<security/>` of a content).
+
+    It describes itself, takes the peer's, and wraps a connected byte stream; it outlives a transport-replace. XTLS is
+    one, JET (XEP-0391) would be another.
+    """
+
+    namespace: ClassVar[str]
+    security: ClassVar[Security]
+    """What a wrapped stream says of itself."""
+
+    features: ClassVar[tuple[str, ...]]
+    """What to announce in disco#info; offer it only to peers that announce it too."""
+
+    def __init__(self, role: Role) -> None: ...
+
+    def describe(self) -> Element:
+        """Our `<security/>` for session-initiate, session-accept or content-add."""
+        ...
+
+    def accept(self, remote: Element) -> None:
+        """Take the peer's `<security/>`, from an offer, an answer or a security-info.
+
+        Raises:
+            TransportFailed: It asks for something we refuse (reason `security-error`).
+        """
+        ...
+
+    async def protect(self, stream: ByteStream) -> ByteStream:
+        """Return a stream whose bytes travel over `stream` under protection; closing it closes `stream`.
+
+        Comes back only when the peer has proved to be the one that it described. Where that fails, `stream` is closed
+        and nothing of the application's has left.
+
+        Raises:
+            TransportFailed: The peer is another one, or never described itself (reason `security-error`), or the
+                stream broke.
+        """
         ...
