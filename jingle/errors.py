@@ -5,6 +5,7 @@ JingleError
   ProtocolError(condition, jingle)     what to answer: stanza condition + urn:xmpp:jingle:errors:1
     LocalProtocolError                 we may not do that now                     -> raised to the caller
     RemoteProtocolError                the peer may not do that, or sent nonsense -> becomes the IQ error
+      SdpError(line, reason)           a session description cannot be read
   SessionEnded(reason, text)           declined, busy, gone, timeout, ...: one class, the XEP's reason inside
   TransportFailed                      no candidate worked (attributes: tried, last_error)
   ApplicationFailed(reason)            no common codec, hash mismatch, disk full
@@ -70,6 +71,20 @@ class LocalProtocolError(ProtocolError):
 
 class RemoteProtocolError(ProtocolError):
     """The peer may not do that, or sent something that cannot be read."""
+
+
+class SdpError(RemoteProtocolError):
+    """A session description (RFC 8866) cannot be read.
+
+    Attributes:
+        line: The number of the line, from 1.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.line = line
+        self.reason = reason
 
 
 class SessionEnded(JingleError):
