@@ -1,8 +1,173 @@
-"""`jingle demo`."""
+"""`jingle demo`: a server, two peers and a real call between them, on this machine, in half a minute."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.table import Table
+
+from ..client import Call, Event, File, Opening, Peer, connect
+from ..demo import LoopbackServer
+from ..demo.ladder import Observed, draw_ladder
+from ..demo.likeness import Likeness, likeness
+from ..demo.sound import RATE, SPEECH, read_sound
+from ..demo.waveform import draw_waveforms
+from ..errors import JingleError
+from .options import set_up_logging
+from .output import Output
+from .run import run
+from .status import Status, explain
+
+ALIKE = 0.9
+"""The likeness from which on a call counts as heard; a line that loses nothing gives 0.95 and more."""
+
+LONGEST_GAP = 0.06
+"""Seconds of silence in the middle of speech that nobody would notice."""
+
+
+@dataclass
+class Record:
+    """What the demo saw."""
+
+    stanzas: list[Observed] = field(default_factory=list)
+    events: dict[str, list[Event]] = field(default_factory=dict)
+    first_sound: dict[str, float | None] = field(default_factory=dict)
+
+    def last(self, name: str, event: str) -> Event:
+        """The last event of that name that a peer was told."""
+        return [each for each in self.events[name] if each.name == event][-1]
 
 
 @click.command()
-def demo() -> None:
-    """Demo."""
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("jingle-demo"),
+    show_default=True,
+    help="Where to leave the recordings, the picture and the stanza ladder.",
+)
+@click.option("-v", "--verbose", "verbosity", count=True, help="Talk more.")
+def demo(out: Path, verbosity: int) -> None:
+    """Place a real voice call between two peers on this machine; needs no account, no server, no root.
+
+    \b
+    Example:
+      jingle demo --out /tmp/jingle-demo
+    """
+    output = Output(as_json=False, verbosity=verbosity)
+    set_up_logging(verbosity)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise click.BadParameter(f"cannot make {out}: {exc.strerror}", param_hint="--out") from None
+    run(lambda: _demo(out, output), output)
+
+
+async def _demo(out: Path, output: Output) -> Status:
+    record = Record()
+    say = Console(stderr=True, highlight=False)
+    try:
+        say.print("[bold]jingle demo[/bold]: a voice call between two peers on this machine")
+        async with LoopbackServer(users={"alice": "wonderland", "bob": "builder"}) as server:
+            server.subscribe("alice", "bob")
+            server.stanzas = lambda *seen: record.stanzas.append(Observed(*seen))
+            say.print(f"  an XMPP server is up on {server.host}:{server.port} (for this demo only)")
+            async with (
+                _peer(server, record, "bob", "builder") as bob,
+                _peer(server, record, "alice", "wonderland") as alice,
+            ):
+                say.print(f"  {bob.jid.partition('/')[0]} and {alice.jid.partition('/')[0]} are online")
+                await _talk(alice, bob, out, record, say)
+    except JingleError as exc:
+        explanation = explain(exc)
+        output.error(explanation)
+        return explanation.status
+    return await asyncio.to_thread(_report, out, record)
+
+
+def _peer(server: LoopbackServer, record: Record, name: str, password: str) -> Opening[Peer]:
+    told = record.events.setdefault(name, [])
+    return connect(
+        f"{name}@{server.domain}",
+        password,
+        server=(server.host, server.port),
+        ca_file=server.ca_file,
+        on_event=told.append,
+    )
+
+
+async def _talk(alice: Peer, bob: Peer, out: Path, record: Record, say: Console) -> None:
+    async def answer() -> None:
+        async for offer in bob.incoming():
+            async with offer.accept(audio=File(SPEECH), record=_heard(out, "bob"), hang_up_at_end=False) as call:
+                await _listen("bob", call, record)
+            return
+
+    bob.listen()
+    answering = asyncio.ensure_future(answer())
+    say.print("  alice calls bob; both play ten seconds of speech and record what they hear ...")
+    try:
+        async with alice.call(bob.jid.partition("/")[0], audio=File(SPEECH), record=_heard(out, "alice")) as call:
+            await _listen("alice", call, record)
+        await answering
+    finally:
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
+
+
+async def _listen(name: str, call: Call, record: Record) -> None:
+    record.first_sound[name] = await call.first_sound()
+    await call.wait()
+
+
+def _heard(out: Path, name: str) -> Path:
+    return out / f"heard-by-{name}.wav"
+
+
+def _report(out: Path, record: Record) -> Status:
+    (out / "ladder.txt").write_text(draw_ladder(record.stanzas), encoding="utf-8")
+    played = read_sound(SPEECH)
+    heard = {name: read_sound(_heard(out, name)) for name in ("bob", "alice")}
+    traces = {"played": played, "heard by bob": heard["bob"], "heard by alice": heard["alice"]}
+    (out / "waveforms.png").write_bytes(draw_waveforms(traces, RATE))
+    alike = {name: likeness(played, samples, RATE) for name, samples in heard.items()}
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(_table(record, alike))
+    fine = all(each.correlation >= ALIKE and each.longest_gap_seconds <= LONGEST_GAP for each in alike.values())
+    console.print("[bold green]It works.[/bold green]" if fine else "[bold red]What was heard is damaged.[/bold red]")
+    console.print(f"In {out}/: heard-by-bob.wav, heard-by-alice.wav, waveforms.png, ladder.txt (who sent what, when)")
+    return Status.DONE if fine else Status.DAMAGED
+
+
+def _table(record: Record, alike: dict[str, Likeness]) -> Table:
+    connected, ended = record.last("alice", "connected").fields, record.last("alice", "ended").fields
+    began = next(each.time for each in record.stanzas if "<propose" in each.xml)
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    table.add_row("who", f"{record.last('alice', 'online').fields['jid']} called {connected['peer']}")
+    table.add_row("rang after", f"{1000 * (record.last('alice', 'ringing').time - began):.0f} ms")
+    table.add_row("connected", f"{1000 * connected['setup']:.0f} ms after bob accepted")
+    first = record.first_sound["alice"]
+    table.add_row("first sound", f"{1000 * first:.0f} ms after bob accepted" if first is not None else "never")
+    table.add_row("codec", str(ended["stats"]["audio"]["codec"]))
+    table.add_row(
+        "path",
+        f"{connected['transport']}, {connected['local_candidate']} to {connected['remote_candidate']}, "
+        f"encrypted ({connected['security']})",
+    )
+    table.add_row("talked", f"{ended['seconds']:.1f} s, ended with {ended['reason']!r}")
+    for name, other in (("bob", "alice"), ("alice", "bob")):
+        stats, heard = record.last(name, "ended").fields["stats"]["audio"], alike[name]
+        table.add_row(
+            f"{name} heard {other}",
+            f"{stats['packets_received']} packets, {stats['packets_lost']} lost, "
+            f"jitter {1000 * stats['jitter']:.1f} ms, round trip {1000 * (stats['rtt'] or 0):.1f} ms",
+        )
+        table.add_row(
+            "",
+            f"likeness {heard.correlation:.3f} (1 is identical), longest gap {1000 * heard.longest_gap_seconds:.0f} ms",
+        )
+    return table

@@ -109,6 +109,12 @@ class Call:
         await asyncio.wait([self._live.ended], timeout=seconds)
         return self.ending
 
+    async def first_sound(self) -> float | None:
+        """Wait for sound of the peer: seconds since the call was accepted; `None` where it ended without any."""
+        heard = await self._application("audio").first_frame()
+        accepted = self._live.accepted_at
+        return None if heard is None or accepted is None else heard - accepted
+
     async def record(self, path: str | PathLike[str], *, seconds: float | None = None) -> None:
         """Record what the peer says until the call ends, or for `seconds`.
 

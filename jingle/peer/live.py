@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -80,6 +79,7 @@ class LiveSession:
         session: The engine's side of it.
         contents: What runs, by name.
         accepted: Done once the session is accepted, by either side.
+        accepted_at: When that was, on the event loop's clock.
         connected: Done once every content runs, with the seconds it took since the session was accepted.
         ended: Done with the `Ending`, once everything is freed.
         failure: What went wrong on our side, where that was the end.
@@ -101,7 +101,7 @@ class LiveSession:
         self._over = asyncio.Event()
         self._reason: events.SessionEnded | None = None
         self._terminate_answered = asyncio.Event()
-        self._accepted_at: float | None = None
+        self.accepted_at: float | None = None
         self._connected_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeper = loop.create_task(self._keep(), name=f"jingle session {session.sid}")
@@ -141,7 +141,7 @@ class LiveSession:
 
     def mark_accepted(self) -> None:
         """Note the moment of acceptance: the time to connect counts from here, and connecting begins."""
-        self._accepted_at = time.monotonic()
+        self.accepted_at = asyncio.get_running_loop().time()
         if not self.accepted.done():
             self.accepted.set_result(None)
         for content in self.contents.values():
@@ -301,8 +301,8 @@ class LiveSession:
         await content.application.start(content.connection)
         content.started = True
         if not self.connected.done() and all(each.started for each in self.contents.values()):
-            self._connected_at = time.monotonic()
-            self.connected.set_result(self._connected_at - (self._accepted_at or self._connected_at))
+            self._connected_at = asyncio.get_running_loop().time()
+            self.connected.set_result(self._connected_at - (self.accepted_at or self._connected_at))
         if hasattr(content.connection, "ended"):
             lost = await content.connection.ended()
             if lost is not None and not self._over.is_set():
@@ -346,6 +346,8 @@ class LiveSession:
                     reason=reason.condition.value if reason is not None else "success",
                     text=reason.text if reason is not None else None,
                     by_peer=self._reason.by_peer if self._reason is not None else False,
-                    seconds=time.monotonic() - self._connected_at if self._connected_at is not None else 0.0,
+                    seconds=asyncio.get_running_loop().time() - self._connected_at
+                    if self._connected_at is not None
+                    else 0.0,
                 )
             )
