@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
+
+NO_SKIP = "JINGLE_TESTS_NO_SKIP"
+"""Environment variable: `1` makes what a test needs and does not find a failure."""
+
+
+def missing(what: str) -> None:
+    """Leave a test that cannot run here: skipped with its reason, or failed where nothing may be skipped."""
+    if os.environ.get(NO_SKIP) == "1":
+        pytest.fail(f"{what}, and {NO_SKIP}=1 forbids to skip", pytrace=False)
+    pytest.skip(what)
+
+
+def require_program(name: str) -> str:
+    """The path of a program that a test starts; without it the test is skipped or failed, see `missing`."""
+    # Servers live where the PATH of an ordinary user does not look.
+    path = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    if path is None:
+        missing(f"{name} is not installed")
+    assert path is not None
+    return path

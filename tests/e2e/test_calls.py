@@ -1,0 +1,49 @@
+"""A call between two processes: what one plays is what the other hears."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .commands import SPEECH, Command
+from .conftest import World
+from .sound import compare
+
+LIKENESS = 0.9
+GAP = 0.06
+
+
+def assert_heard(path: Path) -> None:
+    found = compare(SPEECH, path)
+    assert found.correlation > LIKENESS, found
+    assert found.gap <= GAP, found
+
+
+async def ended_well(*sides: Command) -> None:
+    for side in sides:
+        assert (await side.event("ended"))["reason"] == "success"
+        assert await side.exit() == 0, side
+
+
+async def test_the_callee_hears_what_the_caller_plays(world: World) -> None:
+    bob = await world.answer("--once", "--record", "heard.wav")
+    alice = await world.call("--play", str(SPEECH))
+    connected = await alice.event("connected")
+    assert connected["kind"] == "call"
+    assert connected["media"] == ["audio"]
+    assert connected["transport"] == "ice-udp"
+    assert connected["security"] == "dtls"
+    assert 0 <= connected["setup"] < 2
+    await ended_well(alice, bob)
+    assert alice.names() == ["online", "ringing", "connected", "ended"]
+    assert bob.names() == ["online", "incoming", "connected", "ended"]
+    assert len(alice.told("stats")) == 2  # 10 s, one every 5 s
+    assert_heard(world.folder / "heard.wav")
+
+
+async def test_the_caller_hears_what_the_callee_plays(world: World) -> None:
+    bob = await world.answer("--once", "--play", str(SPEECH))
+    alice = await world.call("--record", "heard.ogg")
+    await ended_well(alice, bob)
+    assert_heard(world.folder / "heard.ogg")
