@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Any
+from typing import Any, cast
 
 import slixmpp
 
@@ -28,7 +28,7 @@ async def test_two_bots_call_each_other() -> None:
         for bot in bots:
             bot.connect(server.host, server.port)
             await bot.wait_until("session_start", 5)
-        plugins: list[Any] = [bot.plugin.get("xep_0166") for bot in bots]
+        plugins: list[Any] = [cast(Any, bot.plugin)["xep_0166"] for bot in bots]
         alice, bob = (plugin.peer for plugin in plugins)
         assert isinstance(alice, jingle.Peer)
         assert isinstance(bob, jingle.Peer)
