@@ -146,8 +146,10 @@ class Initiations:
             LocalProtocolError: There is no such proposal of ours, or it has ended.
         """
         proposal = self._require(id)
+        # Once a device has proceeded, only that one is told.
+        withdrawn = proposal.is_open
         proposal.send(Retract)
-        proposal.withdrawn = True
+        proposal.withdrawn = withdrawn
         reason = reason or Reason(condition=ReasonCondition.CANCEL)
         self._send(proposal.peer, Retract(id=id, reason=reason, tie_break=False))
 
@@ -286,7 +288,8 @@ class Initiations:
                 self._events.append(
                     events.Rejected(id=proposal.id, peer=sender, reason=element.reason, tie_break=element.tie_break)
                 )
-            case Finish():
+            # A device that proceeded too late may finish what it takes for its session before it hears of that.
+            case Finish() if proposal.is_open or sender == proposal.peer:
                 self._on_finish(proposal, element)
 
     def _on_late_proceed(self, proposal: Proposal, sender: str) -> None:

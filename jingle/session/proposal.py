@@ -75,7 +75,7 @@ class Proposal:
     """It proceeded, and we have not yet said that it has finished."""
 
     withdrawn: bool = False
-    """We retracted it, so a proceed that comes late has been answered already."""
+    """We retracted it from all devices, so a proceed that comes late has been answered already."""
 
     @property
     def is_open(self) -> bool:

@@ -395,6 +395,21 @@ def test_when_two_devices_proceed_the_second_is_told_privately() -> None:
     assert romeo.state(ID) is phone.state(ID) is ProposalState.PROCEEDED
 
 
+def test_a_device_that_came_too_late_cannot_finish_the_session() -> None:
+    romeo, _ = running()
+    assert hear(romeo, Finish(id=ID), TABLET, ROMEO) == []
+    assert romeo.state(ID) is ProposalState.PROCEEDED
+
+
+def test_a_device_that_proceeds_after_the_retract_of_another_is_told() -> None:
+    romeo, _ = running()
+    romeo.retract(ID)
+    assert romeo.take_events() == [send(PHONE, retract())]
+    [told] = hear(romeo, Proceed(id=ID), TABLET, ROMEO)
+    assert isinstance(told, events.SendMessage)
+    assert (told.to, told.private) == (TABLET, True)
+
+
 def test_a_device_that_proceeds_after_another_rejected_is_told() -> None:
     romeo = calling()
     hear(romeo, reject(), PHONE, ROMEO)
