@@ -10,13 +10,13 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from ..applications.rtp.call import MediaOptions, RtpApplication, SessionIdentity
-from ..elements.core import Content, Reason, ReasonCondition, Role
+from ..elements.core import Reason, ReasonCondition, Role
 from ..elements.rtp import NS as NS_RTP
 from ..elements.rtp import RtpDescription
 from ..errors import SessionEnded, SignallingError
 from ..media.base import Source
 from ..media.recorder import Recorder
-from ..peer.live import LiveContent, LiveSession
+from ..peer.content import LiveContent
 from ..session import events
 from ..session import initiation_events as proposals
 from ..signalling.discovery import NS_JINGLE, NS_JINGLE_MESSAGE, Device, best_device
@@ -166,11 +166,10 @@ class OutgoingCall:
 
     async def _initiate(self, device: str, recorder: Recorder | None, *, answer_timeout: float | None) -> Call:
         plan, pump = self._plan, self._pump
-        held: list[LiveSession] = []
-        context = pump.context(
-            Role.INITIATOR, device, self.id, lambda info: held[0].send_transport_info(AUDIO, info) if held else None
-        )
-        transport = self._transport()(context)
+        selection = pump.select(Kind.DATAGRAM, None, None)
+        choice = selection.next()
+        if choice is None:
+            raise SignallingError("not-acceptable", "no transport that carries calls is enabled")
         application = RtpApplication(
             AUDIO,
             role=Role.INITIATOR,
@@ -181,22 +180,16 @@ class OutgoingCall:
             on_info=lambda state: self._on_info(device, state),
             on_dtmf=lambda digit: pump.emit("dtmf", peer=device, sid=self.id, digit=digit),
         )
-        try:
-            if recorder is not None:
-                await application.received.add(recorder)
-            content = Content(
-                creator=Role.INITIATOR,
-                name=AUDIO,
-                description=application.describe(),
-                transport=await transport.describe(),
-            )
-        except BaseException:
-            await application.stop()
-            await transport.aclose()
-            raise
-        running = LiveContent(id=events.ContentId(Role.INITIATOR, AUDIO), application=application, transport=transport)
-        live = pump.initiate(device, self.id, [content], lambda live: [running], groups=(bundle([AUDIO]),))
-        held.append(live)
+        if recorder is not None:
+            await application.received.add(recorder)
+        content = LiveContent(
+            id=events.ContentId(Role.INITIATOR, AUDIO),
+            application=application,
+            choice=choice,
+            selection=selection,
+            make_transport=pump.transports_of(Role.INITIATOR, device, self.id, AUDIO),
+        )
+        live = await pump.initiate(device, self.id, [content], groups=(bundle([AUDIO]),))
         tell_the_end(pump, live)
         try:
             await until_accepted(live, answer_timeout)

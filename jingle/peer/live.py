@@ -13,14 +13,14 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..applications.base import Application
-from ..elements.core import Content, Group, Reason, ReasonCondition
+from ..elements.core import Content, Group, Reason, ReasonCondition, Role
 from ..elements.declare import Element
 from ..errors import ApplicationFailed, JingleError, MediaError, ProtocolError, TransportFailed
 from ..session import events
 from ..session.engine import Session
 from ..session.state import SessionState
-from ..transports.base import Transport
+from ..transports.base import Kind
+from .content import LiveContent
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,9 @@ MAX_BACKLOG = 256
 
 HANGUP_GRACE = 1.5
 """Seconds a session-terminate may come behind the end of its media: the two travel on different roads."""
+
+REPLACE_GRACE = 5.0
+"""Seconds a responder gives the initiator to replace a transport that failed, before it proposes one itself."""
 
 TERMINATE_TIMEOUT = 1.0
 """Seconds to wait for the answer to our session-terminate before transports are closed under it."""
@@ -45,23 +48,6 @@ class Ending:
     by_peer: bool
     seconds: float
     """From connected to ended; 0 where it never connected."""
-
-
-@dataclass(kw_only=True, eq=False)
-class LiveContent:
-    """One content with what carries it out."""
-
-    id: events.ContentId
-    application: Application
-    transport: Transport
-    offer: Content | None = None
-    """What the peer proposed; `None` for our own proposals."""
-
-    description: Element | None = None
-    """Our answer to the peer's proposal, once it is worked out."""
-
-    connection: Any = None
-    started: bool = False
 
 
 class Host(Protocol):
@@ -145,7 +131,7 @@ class LiveSession:
         if not self.accepted.done():
             self.accepted.set_result(None)
         for content in self.contents.values():
-            self._spawn(self._bring_up(content))
+            content.task = self._spawn(self._bring_up(content))
 
     def accept(self, answers: Sequence[Content], groups: tuple[Group, ...]) -> None:
         """Send the session-accept and begin to connect."""
@@ -184,16 +170,7 @@ class LiveSession:
         Raises:
             TransportFailed: A transport cannot be used.
         """
-        return [
-            Content(
-                creator=content.id.creator,
-                name=content.id.name,
-                senders=content.offer.senders if content.offer is not None else None,
-                description=content.description,
-                transport=await content.transport.describe(),
-            )
-            for content in self.contents.values()
-        ]
+        return [await content.answer() for content in self.contents.values()]
 
     async def close(self, reason: str = "success", text: str | None = None) -> Ending:
         """End the session if it has not ended, and return how it ended once everything is freed."""
@@ -214,10 +191,11 @@ class LiveSession:
         finally:
             self._settle()
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._guard(coroutine))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _guard(self, coroutine: Any) -> None:
         """Turn what goes wrong into the end of the session, with the reason that the peer deserves."""
@@ -247,10 +225,10 @@ class LiveSession:
         match event:
             case events.SessionInitiated():
                 for content in self.contents.values():
-                    await self._take_offer(content)
+                    await content.take_offer()
             case events.SessionAccepted(contents=answers):
                 for answer in answers:
-                    await self._take_answer(answer)
+                    await self.contents[answer.name].take_answer(answer)
                 self.mark_accepted()
             case events.TransportInfo(content=id, transport=transport):
                 await self._take_transport_info(id, transport)
@@ -268,67 +246,108 @@ class LiveSession:
             case events.ContentRejected(contents=ids) | events.ContentRemoved(contents=ids):
                 for id in ids:
                     await self._drop(id)
-            case events.TransportReplaced(content=id):
-                reason = Reason(condition=ReasonCondition.UNSUPPORTED_TRANSPORTS)
-                self.act(lambda session: session.reject_transport(id, reason=reason))
+            case events.SecurityInfo(content=id, security=security):
+                if (secured := self.contents.get(id.name)) is not None and secured.precondition is not None:
+                    secured.precondition.accept(security)
+            case events.TransportReplaced(content=id, transport=transport):
+                await self._take_replacement(id, transport)
+            case events.TransportAccepted(content=id, transport=transport):
+                if (accepted := self.contents.get(id.name)) is not None:
+                    await accepted.take_acceptance(transport)
+                    accepted.task = self._spawn(self._bring_up(accepted))
+            case events.TransportRejected(content=id):
+                if (rejected := self.contents.get(id.name)) is not None:
+                    await self._go_on(rejected)
         self.on_event(event)
-
-    async def _take_offer(self, content: LiveContent) -> None:
-        assert content.offer is not None
-        assert content.offer.description is not None
-        assert content.offer.transport is not None
-        content.description = content.application.answer(content.offer.description)
-        await content.transport.accept(content.offer.transport)
-
-    async def _take_answer(self, answer: Content) -> None:
-        content = self.contents[answer.name]
-        content.application.accepted(answer.description)
-        if answer.transport is not None:
-            await content.transport.accept(answer.transport)
 
     async def _take_transport_info(self, id: events.ContentId, transport: Element) -> None:
         content = self.contents.get(id.name)
         if content is None:
             return
         try:
-            await content.transport.info(transport)
+            await content.take_info(transport)
         except ProtocolError as exc:
             log.info("< %s a transport-info that cannot be used: %s", self.sid, exc)
 
+    async def _take_replacement(self, id: events.ContentId, transport: Element) -> None:
+        content = self.contents.get(id.name)
+        described = await content.take_replacement(transport) if content is not None else None
+        if content is None or described is None:
+            reason = Reason(condition=ReasonCondition.UNSUPPORTED_TRANSPORTS)
+            self.act(lambda session: session.reject_transport(id, reason=reason))
+            return
+        self.act(lambda session: session.accept_transport(id, described))
+        content.task = self._spawn(self._bring_up(content))
+
+    async def _go_on(self, content: LiveContent) -> None:
+        """The peer does not want what we proposed; unless its own proposal is in force by now, try the next."""
+        await content.take_rejection()
+        if not content.replaced.is_set():
+            content.task = self._spawn(self._try_next(content, TransportFailed("the peer accepts no other transport")))
+
     async def _bring_up(self, content: LiveContent) -> None:
-        content.connection = await content.transport.connect()
+        try:
+            content.connection = await content.connect()
+        except TransportFailed as exc:
+            # Somebody between us who breaks the encryption must not bring us to do without it.
+            if exc.reason == "security-error":
+                raise
+            await self._try_next(content, exc)
+            return
         self.session.transport_connected(content.id)
         await content.application.start(content.connection)
         content.started = True
         if not self.connected.done() and all(each.started for each in self.contents.values()):
             self._connected_at = asyncio.get_running_loop().time()
             self.connected.set_result(self._connected_at - (self.accepted_at or self._connected_at))
-        if hasattr(content.connection, "ended"):
-            lost = await content.connection.ended()
-            if lost is not None and not self._over.is_set():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._over.wait(), HANGUP_GRACE)
-                if not self._over.is_set():
-                    raise lost
+        if content.transport.kind is Kind.DATAGRAM:
+            await self._watch(content)
+
+    async def _watch(self, content: LiveContent) -> None:
+        """Wait for the end of a link, and for the session-terminate that should explain it."""
+        lost = await content.connection.ended()
+        if lost is not None and not self._over.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), HANGUP_GRACE)
+            if not self._over.is_set():
+                raise lost
+
+    async def _try_next(self, content: LiveContent, failure: TransportFailed) -> None:
+        """Replace a transport that failed, or wait for the initiator to do it (XEP-0260 section 3).
+
+        Raises:
+            TransportFailed: Nothing is left to try.
+        """
+        with contextlib.suppress(ProtocolError):  # it was another transport's failure, or is known already
+            self.session.transport_failed(content.id)
+        if self.session.role is Role.RESPONDER and not content.is_replacing:
+            content.replaced.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(content.replaced.wait(), REPLACE_GRACE)
+                return
+        described = await content.propose_next()
+        if described is None:
+            raise failure
+        self.act(lambda session: session.replace_transport(content.id, described))
 
     async def _drop(self, id: events.ContentId) -> None:
         content = self.contents.pop(id.name, None)
         if content is not None:
-            await content.application.stop()
-            await content.transport.aclose()
+            await content.stop(None)
+            await content.aclose()
 
     async def _tear_down(self) -> None:
         """Stop the media at once, give our session-terminate its moment, and close the transports."""
         assert self._reason is not None
         reason = self._reason.reason.condition.value if self._reason.reason else None
         contents = list(self.contents.values())
-        await asyncio.gather(*(self._free(content.application.stop(reason)) for content in contents))
+        await asyncio.gather(*(self._free(content.stop(reason)) for content in contents))
         if not self._reason.by_peer:
             # The end of the media travels faster than the terminate through two servers; ours first, so that the
             # peer hears the reason and not a broken connection.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._terminate_answered.wait(), TERMINATE_TIMEOUT)
-        await asyncio.gather(*(self._free(content.transport.aclose()) for content in contents))
+        await asyncio.gather(*(self._free(content.aclose()) for content in contents))
 
     async def _free(self, coroutine: Coroutine[Any, Any, None]) -> None:
         try:

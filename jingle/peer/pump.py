@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..elements.core import Content, Group, Jingle, Reason, ReasonCondition, Role
@@ -28,9 +28,11 @@ from ..session.initiation import Initiations
 from ..signalling.binding import Binding, ReceivedMessage, Replier
 from ..signalling.discovery import Discovery
 from ..signalling.services import ExternalServices
-from ..transports.base import IceServer, Transport, TransportContext, TransportOptions
+from ..transports.base import Kind, SecurityPrecondition, Transport, TransportContext, TransportOptions
+from ..transports.selection import Selection
+from .content import LiveContent, MakeTransport
 from .events import Event, EventHandler
-from .live import LiveContent, LiveSession
+from .live import LiveSession
 from .policy import Policy
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,9 @@ class Pump:
         applications: dict[str, ApplicationFactory],
         policy: Policy,
         on_event: EventHandler,
+        preconditions: Sequence[type[SecurityPrecondition]] = (),
+        require_encryption: bool = False,
+        in_order: bool = False,
     ) -> None:
         self.binding = binding
         self.discovery = discovery
@@ -70,8 +75,12 @@ class Pump:
         self.options = options
         self.transports = tuple(transports)
         self.applications = applications
+        self.preconditions = tuple(preconditions)
+        self.require_encryption = require_encryption
+        self.in_order = in_order
         self.policy = policy
         self.sessions: dict[tuple[str, str], LiveSession] = {}
+        self._early: dict[tuple[str, str], list[tuple[str, Element]]] = {}
         self.on_session: Callable[[LiveSession, events.SessionInitiated], None] = lambda live, event: live.terminate(
             "busy"
         )
@@ -106,38 +115,32 @@ class Pump:
 
     # Sessions
 
-    def context(self, role: Role, peer: str, sid: str, send_info: Callable[[Element], None]) -> TransportContext:
-        """What a transport of a session may know and use."""
-        return TransportContext(
-            role=role,
-            local=self.binding.local,
-            remote=peer,
-            sid=sid,
-            port=self.binding,
-            options=self.options,
-            send_info=send_info,
-            ice_servers=self._ice_servers,
-        )
-
-    def initiate(
-        self,
-        peer: str,
-        sid: str,
-        contents: Sequence[Content],
-        build: Callable[[LiveSession], Iterable[LiveContent]],
-        *,
-        groups: tuple[Group, ...] = (),
+    async def initiate(
+        self, peer: str, sid: str, contents: Sequence[LiveContent], *, groups: tuple[Group, ...] = ()
     ) -> LiveSession:
-        """Initiate a session with contents that are described already.
+        """Describe contents of ours and initiate a session with them; what fails, or is cancelled, is freed.
 
         Raises:
-            LocalProtocolError: The engine forbids it.
+            ApplicationFailed: An application cannot be described.
+            TransportFailed: A transport cannot be used.
+            LocalProtocolError: There is such a session already.
         """
-        session = self.dispatcher.initiate(peer, sid, contents, groups=groups, now=time.monotonic())
+        try:
+            proposed = [await content.propose() for content in contents]
+            session = self.dispatcher.initiate(peer, sid, proposed, groups=groups, now=time.monotonic())
+        except BaseException:
+            for content in contents:
+                await content.stop(None)
+                await content.aclose()
+            raise
+        finally:
+            early = self._early.pop((peer, sid), [])
         live = self._live(session)
-        for content in build(live):
+        for content in contents:
             live.add(content)
         self.handle(session, session.take_events())
+        for name, info in early:
+            live.send_transport_info(name, info)
         return live
 
     def handle(self, session: Session | None, happened: Sequence[events.Event]) -> None:
@@ -218,22 +221,74 @@ class Pump:
         make = self.applications.get(namespace_of(offer.description))
         if make is None:
             raise ApplicationFailed("no such application", reason="unsupported-applications")
-        namespace = namespace_of(offer.transport)
-        transport = next((each for each in self.transports if each.namespace == namespace), None)
-        if transport is None:
+        application = make(live, offer)
+        protect = self._precondition_of(offer)
+        selection = self.select(application.kind, None, protect)
+        choice = selection.take(namespace_of(offer.transport))
+        if choice is None:
             raise ApplicationFailed("no such transport", reason="unsupported-transports")
-        context = self.context(
-            live.session.role, live.peer, live.sid, lambda info: live.send_transport_info(offer.name, info)
-        )
         return LiveContent(
             id=events.ContentId(offer.creator, offer.name),
-            application=make(live, offer),
-            transport=transport(context),
+            application=application,
+            choice=choice,
+            selection=selection,
+            make_transport=self.transports_of(live.session.role, live.peer, live.sid, offer.name),
+            precondition=protect(live.session.role) if protect is not None else None,
             offer=offer,
         )
 
-    async def _ice_servers(self) -> tuple[IceServer, ...]:
-        return await self.services.ice_servers()
+    def _precondition_of(self, offer: Content) -> type[SecurityPrecondition] | None:
+        """What protects an offered content.
+
+        Raises:
+            ApplicationFailed: Something that we do not know: to go on without it would be falling back in silence.
+        """
+        if offer.security is None:
+            return None
+        namespace = namespace_of(offer.security)
+        for precondition in self.preconditions:
+            if precondition.namespace == namespace:
+                return precondition
+        raise ApplicationFailed("no such security precondition", reason="security-error")
+
+    def select(
+        self, kind: Kind, features: frozenset[str] | None, precondition: type[SecurityPrecondition] | None
+    ) -> Selection:
+        """The transports for a content, in the order to try them."""
+        return Selection(
+            self.transports,
+            kind=kind,
+            features=features,
+            precondition=precondition,
+            require_encryption=self.require_encryption,
+            in_order=self.in_order,
+        )
+
+    def transports_of(self, role: Role, peer: str, sid: str, name: str) -> MakeTransport:
+        """What makes the transports of one content of a session, which need not be initiated yet."""
+
+        def send_info(info: Element) -> None:
+            live = self.sessions.get((peer, sid))
+            if live is not None:
+                live.send_transport_info(name, info)
+            else:
+                self._early.setdefault((peer, sid), []).append((name, info))
+
+        def make(transport: type[Transport]) -> Transport:
+            return transport(
+                TransportContext(
+                    role=role,
+                    local=self.binding.local,
+                    remote=peer,
+                    sid=sid,
+                    port=self.binding,
+                    options=self.options,
+                    send_info=send_info,
+                    ice_servers=self.services.ice_servers,
+                )
+            )
+
+        return make
 
     # Proposals (XEP-0353)
 
