@@ -37,7 +37,10 @@ MAX_SAMPLES = 5760
 COMPLEXITY = 7
 """0 to 10. From 7 on the encoder tells speech from music and noise; above, there is little to hear and more to pay."""
 
-VOIP = 2048
+AUDIO = 2049
+"""`OPUS_APPLICATION_AUDIO`. The one for VoIP also cuts low frequencies, and with them the phase of the voice, as a
+microphone in a noisy room asks for; what is played here is often a recording. Speech is coded as speech in both."""
+
 SET_BITRATE, SET_MAX_BANDWIDTH, SET_VBR, SET_COMPLEXITY = 4002, 4004, 4006, 4010
 SET_INBAND_FEC, SET_PACKET_LOSS, SET_DTX = 4012, 4014, 4016
 BANDWIDTHS = {8_000: 1101, 12_000: 1102, 16_000: 1103, 24_000: 1104, 48_000: 1105}
@@ -138,7 +141,7 @@ class NativeCoder:
 
     def __init__(self, library: ctypes.CDLL, layout: Layout, settings: Settings) -> None:
         self._library = library
-        self._state = _create(library, "encoder", SAMPLE_RATE, channels(layout), VOIP)
+        self._state = _create(library, "encoder", SAMPLE_RATE, channels(layout), AUDIO)
         self._buffer = ctypes.create_string_buffer(MAX_PACKET)
         weakref.finalize(self, library.opus_encoder_destroy, self._state).atexit = False
         for request, value in (
@@ -209,7 +212,7 @@ class FFmpegCoder:
         codec.bit_rate = settings.bit_rate
         codec.time_base = Fraction(1, SAMPLE_RATE)
         codec.options = {
-            "application": "voip",
+            "application": "audio",
             "vbr": "off" if settings.is_constant else "on",
             "fec": str(int(settings.fec)),
             "packet_loss": str(settings.packet_loss),

@@ -91,7 +91,7 @@ def test_opus_there_and_back(speech: Signal) -> None:
     assert all(payload[0] & 4 == 0 for payload, _ in payloads), "mono must be encoded as mono"
     lag, alike = likeness(speech, heard)
     assert 0.005 < lag < 0.008
-    assert alike > 0.9
+    assert alike > 0.95  # 0.91 with the library's settings for VoIP
 
 
 @pytest.mark.parametrize(("name", "least"), [("G722", 0.995), ("PCMU", 0.98), ("PCMA", 0.98), ("pcmu", 0.98)])
