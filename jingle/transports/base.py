@@ -302,6 +302,9 @@ class Transport(Protocol):
     features: ClassVar[tuple[str, ...]]
     """What to announce in disco#info."""
 
+    security: ClassVar[Security]
+    """What protects the bytes without any precondition."""
+
     def __init__(self, context: TransportContext) -> None: ...
 
     async def describe(self) -> Element:

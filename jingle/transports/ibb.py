@@ -17,7 +17,7 @@ from ..elements.core import Role
 from ..elements.declare import Element
 from ..elements.ibb import NS, IbbTransport, Open, StanzaKind
 from ..errors import RemoteProtocolError, SignallingError, TransportFailed
-from .base import CandidateSummary, Kind, Path, TransportContext
+from .base import CandidateSummary, Kind, Path, Security, TransportContext
 from .ibb_session import IbbRouter, IbbSession
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class IbbStreamTransport:
     name: ClassVar[str] = "ibb"
     priority: ClassVar[int] = 100
     features: ClassVar[tuple[str, ...]] = (NS,)
+    security: ClassVar[Security] = Security.NONE
 
     def __init__(self, context: TransportContext) -> None:
         self._context = context

@@ -25,7 +25,7 @@ from ..elements.core import Role
 from ..elements.declare import Element
 from ..elements.ice_udp import NS, NS_DTLS, CandidateType, Setup
 from ..errors import RemoteProtocolError, TransportFailed
-from .base import IceServer, Kind, Path, TransportContext
+from .base import IceServer, Kind, Path, Security, TransportContext
 from .ice import Credentials, IceSettings
 from .ice_gathering import COMPONENT
 from .link import DtlsRole, IceDtls, IceDtlsLink
@@ -46,6 +46,7 @@ class IceUdpTransport:
     name: ClassVar[str] = "ice-udp"
     priority: ClassVar[int] = 100
     features: ClassVar[tuple[str, ...]] = (NS, NS_DTLS)
+    security: ClassVar[Security] = Security.DTLS
     settings: ClassVar[IceSettings] = IceSettings()
     """Timing; what the user decided (`relay_only`, `loopback`) is taken from the context."""
 

@@ -35,7 +35,7 @@ from ..elements.s5b import (
 )
 from ..errors import RemoteProtocolError, SignallingError, TransportFailed
 from . import socks5
-from .base import CandidateSummary, Kind, Path, TransportContext
+from .base import CandidateSummary, Kind, Path, Security, TransportContext
 from .ice_gathering import local_addresses
 from .s5b_candidates import (
     is_direct,
@@ -80,6 +80,7 @@ class S5bTransport:
     name: ClassVar[str] = "s5b"
     priority: ClassVar[int] = 300
     features: ClassVar[tuple[str, ...]] = (NS,)
+    security: ClassVar[Security] = Security.NONE
 
     def __init__(self, context: TransportContext) -> None:
         self._context = context
