@@ -20,6 +20,7 @@ from ..peer.pump import Pump
 from ..signalling.binding import Binding, XmppStream
 from ..signalling.connection import Account, XmppConnection
 from ..signalling.discovery import Discovery
+from ..signalling.proxies import ProxyFinder
 from ..signalling.services import ExternalServices
 from ..transports.base import IceServer, Transport, TransportOptions
 from ..transports.ice_udp import IceUdpTransport
@@ -144,15 +145,17 @@ def bind(
     """Put Jingle on a slixmpp stream, logged in or not yet; `connect` does it for a stream of its own."""
     binding = Binding(xmpp, message_namespaces=(NS_INITIATION, NS_RECEIPTS))
     discovery = Discovery(xmpp)
+    domain = str(xmpp.boundjid.domain)
     discovery.announce(features(transports))
 
     def application(live: LiveSession, offer: Content) -> RtpApplication:
         return application_for(pump, live, offer, options=media)
 
+    binding.proxies = ProxyFinder(binding, domain).find
     pump = Pump(
         binding,
         discovery,
-        ExternalServices(binding, str(xmpp.boundjid.domain)),
+        ExternalServices(binding, domain),
         options=options,
         transports=transports,
         applications={NS_RTP: application},

@@ -128,6 +128,7 @@ class Binding:
         on_jingle: Called with (sender, jingle, reply) for each Jingle IQ-set that may reach us; must reply at once.
         on_message: Called for each message in one of the wanted namespaces.
         on_unavailable: Called with the full JID of whoever goes offline.
+        proxies: Finds the SOCKS5 proxies of our server.
         may_reach: Decides by full JID who may send requests to `on_request` handlers, and who hears what is wrong
             with a malformed payload; everybody else gets the answer of a client without Jingle (XEP-0166 section
             6.3.2). Who may initiate sessions is for `on_jingle` to decide.
@@ -141,7 +142,7 @@ class Binding:
         self.on_message: Callable[[ReceivedMessage], None] = lambda message: None
         self.on_unavailable: Callable[[str], None] = lambda jid: None
         self.may_reach: Callable[[str], bool] = lambda sender: True
-        self._proxies: tuple[Element, ...] | None = None
+        self.proxies: Callable[[], Awaitable[Sequence[Any]]] = _none
         self._tasks: set[asyncio.Task[None]] = set()
         self._names: list[str] = []
         self._taps: list[tuple[str, Any]] = []
@@ -276,8 +277,8 @@ class Binding:
         return remove
 
     async def find_proxies(self) -> Sequence[Any]:
-        """The SOCKS5 proxies of our server; none before somebody set them with `set_proxies()`."""
-        return self._proxies or ()
+        """The SOCKS5 proxies of our server (`signalling.proxies`); none where nobody looks for them."""
+        return await self.proxies()
 
     def send_message(self, to: str, payloads: Sequence[Element], *, id: str, sender: str | None = None) -> None:
         """Send a message of type chat without a body; it waits where the stream is interrupted."""
@@ -358,6 +359,10 @@ class Binding:
 
     def _receive_unavailable(self, presence: Presence) -> None:
         self.on_unavailable(str(presence["from"]))
+
+
+async def _none() -> Sequence[Any]:
+    return ()
 
 
 def _condition(error: ET.Element) -> str:
