@@ -191,6 +191,8 @@ class ContentActions(Exchange):
         if found:
             answers = tuple(answer for _, answer in found)
             self._events.append(ContentAccepted(contents=answers, groups=jingle.groups, reason=jingle.reason))
+            for record, _ in found:
+                self._release(record)
 
     def _on_content_reject(self, jingle: Jingle) -> None:
         found = self._found(jingle)

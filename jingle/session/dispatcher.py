@@ -10,7 +10,7 @@ Plain data keyed by (peer's full JID, sid), so that many dispatchers can stand b
 - A session-initiate from somebody who may not reach us gets the answer of a client without Jingle (section 6.3.2).
 - Both sides initiating the same at once is decided here (section 7.2.16).
 - Sessions are bounded in number per peer and in all (section 13.2); more get `resource-constraint`.
-- What arrives shortly after the end of a session is answered politely (`engine.answer_after_end`).
+- What arrives shortly after the end of a session is answered politely (`answers.answer_after_end`).
 - Transport-infos that outrun an announced session-initiate are kept and handed over behind it.
 """
 
@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 from ..elements.core import Action, Content, Group, Jingle, Role
 from ..elements.declare import Element
 from ..errors import LocalProtocolError, RemoteProtocolError
+from .answers import answer_after_end, is_known, redirection
 from .contents import DIRECTIONS, namespace_of
-from .engine import Session, answer_after_end, is_known, redirection
+from .engine import Session
 from .events import CallerRefused, Event, Reply
 from .state import SessionState
 

@@ -24,8 +24,9 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 from ..elements.core import Action, Content, Group, Jingle, Reason, ReasonCondition, Role
-from ..elements.declare import Element, Unknown
+from ..elements.declare import Element
 from ..errors import LocalProtocolError, RemoteProtocolError
+from .answers import GONE, REFUSALS, answer_after_end, is_known, redirection
 from .contents import ContentRecord
 from .events import (
     Acknowledged,
@@ -44,49 +45,6 @@ from .events import (
 from .exchange import Request
 from .state import INFORMATION, ContentState, SessionState, next_state
 from .transport_actions import TransportActions
-
-LATE = INFORMATION | {Action.SESSION_TERMINATE}
-"""What is acknowledged in a session that has just ended. Section 6.7 wants unknown-session for everything, but a
-checksum or the other side's own terminate regularly crosses the end, and clients report the error as a failed
-transfer (Conversations issue 3786)."""
-
-GONE = frozenset({"service-unavailable", "recipient-unavailable", "remote-server-not-found", "gone"})
-"""Stanza errors by which a server says that the peer's device is not there."""
-
-REFUSALS: dict[str, ReasonCondition] = {
-    **dict.fromkeys(GONE | {"item-not-found", "redirect"}, ReasonCondition.GONE),
-    "conflict": ReasonCondition.ALTERNATIVE_SESSION,
-    "feature-not-implemented": ReasonCondition.UNSUPPORTED_APPLICATIONS,
-    "forbidden": ReasonCondition.DECLINE,
-    "not-acceptable": ReasonCondition.SECURITY_ERROR,
-    "remote-server-timeout": ReasonCondition.TIMEOUT,
-    "resource-constraint": ReasonCondition.BUSY,
-}
-"""Stanza error on our session-initiate or session-accept to the reason the session ends with; any other is a
-`general-error`."""
-
-
-def is_known(payload: Element) -> bool:
-    """Whether the payload of a session-info has a model of its own: what `Session` understands unless told better."""
-    return not isinstance(payload, Unknown)
-
-
-def answer_after_end(action: Action) -> RemoteProtocolError | None:
-    """What a stanza gets that arrives shortly after the end of its session: `None` is an acknowledgement."""
-    if action in LATE:
-        return None
-    return RemoteProtocolError("the session has ended", jingle="unknown-session")
-
-
-def redirection(target: str | None, sender: str, local: str) -> str | None:
-    """Return the address a stanza asks us to go on with, or `None` for that of its sender (section 13.5).
-
-    Only another resource of the same account is followed. Movim names itself without a resource, or the wrong side.
-    """
-    if not target or target in (sender, local):
-        return None
-    bare, slash, resource = target.partition("/")
-    return target if slash and resource and bare == sender.partition("/")[0] else None
 
 
 class Session(TransportActions):
@@ -230,10 +188,8 @@ class Session(TransportActions):
         for record in self._records(request):
             if request.senders is not None:
                 record.senders = request.senders
-            if request.action in (Action.SESSION_INITIATE, Action.CONTENT_ADD) and record.unsent is not None:
-                held_back, record.unsent = record.unsent, None
-                for transport in held_back:
-                    self.transport_info(record.id, transport)
+            if request.action in (Action.SESSION_INITIATE, Action.CONTENT_ADD):
+                self._release(record)
 
     def refused(self, token: int, condition: str, jingle: str | None = None, text: str | None = None) -> None:
         """Take the error that one of our requests got; then take events.
@@ -364,6 +320,8 @@ class Session(TransportActions):
             record.accept(answer)
         accepted = tuple(answer for _, answer in answers)
         self._events.append(SessionAccepted(contents=accepted, groups=jingle.groups, reason=jingle.reason))
+        for record, _ in answers:
+            self._release(record)
         left_out = self._drop_left_out()
         if left_out:
             self._events.append(ContentRejected(contents=left_out))

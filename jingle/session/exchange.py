@@ -123,6 +123,13 @@ class Exchange:
             raise LocalProtocolError("a content was named twice")
         return named
 
+    def _release(self, record: ContentRecord) -> None:
+        """Send the transport-infos that waited until the peer knew the content; its acceptance tells that too."""
+        held_back, record.unsent = record.unsent, None
+        for transport in held_back or ():
+            element = Content(creator=record.id.creator, name=record.id.name, transport=transport)
+            self._send(Action.TRANSPORT_INFO, [element])
+
     # The peer's requests.
 
     def _lost_tie(self, action: Action, content: ContentId | None = None) -> None:

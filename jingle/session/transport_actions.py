@@ -22,13 +22,13 @@ class TransportActions(ContentActions):
     def transport_info(self, content: ContentRef, transport: Element) -> int | None:
         """Tell something about a transport, mostly candidates (transport-info).
 
-        While the peer has not acknowledged the session-initiate or content-add that the content came with, the
-        message is held back: a peer that refuses us learns no addresses, and stanza.js blocks on a content that it
-        does not know.
+        While the peer has neither acknowledged the session-initiate or content-add that the content came with nor
+        accepted the content, the message is held back: a peer that refuses us learns no addresses, and stanza.js
+        blocks on a content that it does not know.
 
         Returns:
             The token of the request, or `None` where it is held back; then it is sent, in order, with the
-            acknowledgement.
+            acknowledgement or acceptance.
 
         Raises:
             LocalProtocolError: There is no such content (any more).

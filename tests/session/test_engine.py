@@ -6,7 +6,8 @@ import pytest
 
 from jingle.elements.core import Action, Group, Reason, ReasonCondition, Role, Senders
 from jingle.errors import LocalProtocolError
-from jingle.session.engine import Session, is_known, redirection
+from jingle.session.answers import is_known, redirection
+from jingle.session.engine import Session
 from jingle.session.events import (
     Acknowledged,
     ContentId,

@@ -59,6 +59,20 @@ def test_candidates_wait_until_the_peer_knows_the_content() -> None:
     assert romeo.transport_info("voice", transport("c")) == 4
 
 
+@pytest.mark.parametrize("action", [A.SESSION_ACCEPT, A.CONTENT_ACCEPT])
+def test_who_accepts_a_content_knows_it(action: Action) -> None:
+    """A client may accept before its acknowledgement is on the wire."""
+    romeo = session(Role.INITIATOR)
+    token = romeo.initiate([content()])
+    romeo.transport_info("voice", transport("a"))
+    romeo.take_events()
+    _, send = receive(romeo, jingle(action, content()))
+    assert isinstance(send, Send)
+    assert send.jingle == jingle(A.TRANSPORT_INFO, about(transport("a")))
+    romeo.acknowledged(token)
+    assert of(romeo.take_events(), Send) == []
+
+
 def test_candidates_of_a_refused_content_are_never_sent(pair: Pair) -> None:
     romeo = pair.romeo.engine
     token = romeo.add_content([content("video")])
