@@ -31,6 +31,13 @@ from .status import Status, ended_status, explain
     help="Who may call, besides the roster; '*' for anyone; repeatable.",
 )
 @click.option("--decline", "decline", is_flag=True, help="Decline every call instead.")
+@click.option(
+    "--ring",
+    metavar="N",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Let it ring N seconds first, as an answering machine does.",
+)
 @online_options
 def answer(**options: Any) -> None:
     """Wait for calls and answer them, one at a time; a second caller hears that we are busy.
@@ -56,6 +63,7 @@ async def _answer(
     once: bool,
     timeout: float | None,
     decline: bool,
+    ring: float,
 ) -> Status:
     await audio_source(play).aclose()  # a file that cannot be read is told before anybody calls
     try:
@@ -67,6 +75,8 @@ async def _answer(
     async with me:
         status = Status.NOT_REACHED
         async for offer in _calls(me, timeout):
+            if ring and (await asyncio.wait([offer.gone], timeout=ring))[0]:
+                continue  # somebody else took it, or the caller gave up: that was no call of ours
             if decline:
                 await offer.decline()
                 status = Status.DONE
