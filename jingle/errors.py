@@ -131,12 +131,14 @@ class ApplicationFailed(JingleError):
     Attributes:
         text: What is wrong, in a sentence for a human.
         reason: The XEP-0166 reason the session or content ends with.
+        condition: The name of the application's own condition beside it, such as `file-too-large`, or `None`.
     """
 
-    def __init__(self, text: str, *, reason: str = "failed-application") -> None:
+    def __init__(self, text: str, *, reason: str = "failed-application", condition: str | None = None) -> None:
         super().__init__(text)
         self.text = text
         self.reason = reason
+        self.condition = condition
 
 
 class MediaError(JingleError):
