@@ -39,7 +39,7 @@ NS_DELAY = "urn:xmpp:delay"
 NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 
 MAX_PENDING_REQUESTS = 64
-"""IQ-sets of one namespace that may wait for their handler; more get `resource-constraint`."""
+"""IQ-sets of one namespace that may be worked on at once; more get `resource-constraint`."""
 
 IqKind = Literal["get", "set"]
 
@@ -237,39 +237,45 @@ class Binding:
     def on_request(
         self, namespace: str, handler: Callable[[str, Element], Awaitable[Element | None]]
     ) -> Callable[[], None]:
-        """Hand IQ-sets in `namespace` to `handler`, one after another in the order they came; see `StanzaPort`."""
-        queue: asyncio.Queue[tuple[Iq, Element]] = asyncio.Queue(maxsize=MAX_PENDING_REQUESTS)
+        """Hand IQ-sets in `namespace` to `handler`; see `StanzaPort`. One handler for each namespace."""
+        pending: set[asyncio.Task[None]] = set()
+
+        async def answer(iq: Iq, payload: Element) -> None:
+            try:
+                result = await handler(str(iq["from"]), payload)
+            except ProtocolError as exc:
+                _reply(iq, exc)
+            except asyncio.CancelledError:
+                _reply(iq, _no_such_client())
+                raise
+            except Exception:
+                # A bug of ours; whoever asked must not wait for ever.
+                log.exception("< %s a request in %s that we failed to answer", iq["from"], namespace)
+                _reply(iq, RemoteProtocolError("", condition="internal-server-error"))
+            else:
+                _reply(iq, None, result)
 
         def receive(iq: Iq) -> None:
             if not self.may_reach(str(iq["from"])):
-                _reply(iq, RemoteProtocolError("", condition="service-unavailable"))
+                _reply(iq, _no_such_client())
                 return
             payload = self._payload_of(iq, namespace)
             if payload is None:
                 return
-            try:
-                queue.put_nowait((iq, payload))
-            except asyncio.QueueFull:
+            if len(pending) >= MAX_PENDING_REQUESTS:
                 _reply(iq, RemoteProtocolError("too many requests at once", condition="resource-constraint"))
+                return
+            task = asyncio.get_running_loop().create_task(answer(iq, payload))
+            for tasks in (pending, self._tasks):
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
 
-        async def work() -> None:
-            while True:
-                iq, payload = await queue.get()
-                try:
-                    result = await handler(str(iq["from"]), payload)
-                except RemoteProtocolError as exc:
-                    _reply(iq, exc)
-                else:
-                    _reply(iq, None, result)
-
-        name = f"jingle request {namespace} {id(queue)}"
+        name = f"jingle request {namespace}"
         self._handle(name, _Payload(namespace), receive)
-        task = asyncio.ensure_future(work())
-        self._tasks.add(task)
 
         def remove() -> None:
-            task.cancel()
-            self._tasks.discard(task)
+            for task in pending:
+                task.cancel()
             if name in self._names:
                 self._names.remove(name)
                 self.xmpp.remove_handler(name)
@@ -317,8 +323,7 @@ class Binding:
         except RemoteProtocolError as exc:
             log.info("< %s sent something malformed: %s", iq["from"], exc)
             # That we can read it at all is more than a stranger may learn.
-            known = self.may_reach(str(iq["from"]))
-            _reply(iq, exc if known else RemoteProtocolError("", condition="service-unavailable"))
+            _reply(iq, exc if self.may_reach(str(iq["from"])) else _no_such_client())
             return None
 
     def _receive_jingle(self, iq: Iq) -> None:
@@ -365,8 +370,13 @@ async def _none() -> Sequence[Any]:
     return ()
 
 
-def _condition(error: ET.Element) -> str:
-    for child in error:
+def _no_such_client() -> RemoteProtocolError:
+    """What a client without Jingle answers; a text would give us away."""
+    return RemoteProtocolError("", condition="service-unavailable")
+
+
+def _condition(error: ET.Element | None) -> str:
+    for child in error if error is not None else ():
         if _namespace(child) == NS_STANZAS and not child.tag.endswith("}text"):
             return child.tag.partition("}")[2]
     return "undefined-condition"
