@@ -22,7 +22,6 @@ from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.stanza import Iq, Message, Presence
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher.base import MatcherBase
-from slixmpp.xmlstream.xmlstream import NotConnectedError
 
 from ..elements.core import NS, NS_ERRORS, Jingle
 from ..elements.declare import Element, parse, serialize
@@ -42,6 +41,11 @@ MAX_PENDING_REQUESTS = 64
 """IQ-sets of one namespace that may be worked on at once; more get `resource-constraint`."""
 
 IqKind = Literal["get", "set"]
+
+_FOR_MANY = frozenset({"groupchat", "headline"})
+"""Types of messages that are said to a room or to everybody: no call is proposed to us with those."""
+
+_ERROR_TAGS = frozenset({"{jabber:client}error", "{jabber:component:accept}error"})
 
 _PASSWORD = re.compile(r"""(\bpassword=)(["']).*?\2""", re.DOTALL)
 
@@ -93,6 +97,8 @@ class _Messages(MatcherBase):
         inner, _ = _unwrap(stanza.xml)
         if inner.get("type") == "error":
             return inner.get("id", "").startswith("jm-")
+        if inner.get("type") in _FOR_MANY:
+            return False
         return any(_namespace(child) in self._criteria for child in inner)
 
 
@@ -157,11 +163,11 @@ class Binding:
         return str(self.xmpp.boundjid.full)
 
     async def aclose(self) -> None:
-        """Take every handler off the stream and cancel what still runs."""
-        for name in self._names:
-            self.xmpp.remove_handler(name)
-        for mode, tap in self._taps:
-            self.xmpp.del_filter(mode, tap)
+        """Take every handler off the stream and cancel what still runs; safe to call twice."""
+        while self._names:
+            self.xmpp.remove_handler(self._names.pop())
+        while self._taps:
+            self.xmpp.del_filter(*self._taps.pop())
         self.xmpp.del_event_handler("presence_unavailable", self._receive_unavailable)
         for task in self._tasks:
             task.cancel()
@@ -191,9 +197,11 @@ class Binding:
     ) -> Element | None:
         """Send an IQ and return the payload of its result (`None` where it is empty).
 
+        Where the stream is interrupted, the IQ waits for it to come back as long as `timeout` allows.
+
         Raises:
-            SignallingError: An error came back (`condition`, `jingle`), nothing did in time (`timeout`), or the stream
-                is gone (`not-connected`).
+            SignallingError: An error came back (`condition`, `jingle`), or nothing did in time (`timeout`).
+            RemoteProtocolError: The payload of the result cannot be read.
         """
         iq = self._iq(to, payload, kind, sender)
         try:
@@ -202,10 +210,7 @@ class Binding:
             raise SignallingError("timeout", f"{to} did not answer within {timeout:g} s") from None
         except IqError as exc:
             raise _error_of(exc.iq) from None
-        except NotConnectedError:
-            raise SignallingError("not-connected", "the XMPP connection is gone") from None
-        children = [child for child in result.xml if not child.tag.endswith("}error")]
-        return parse(children[0]) if children else None
+        return parse(result.xml[0]) if len(result.xml) else None
 
     def send_request(
         self, to: str, payload: Element, on_answer: Callable[[SignallingError | None], None], *, timeout: float = 30
@@ -348,7 +353,7 @@ class Binding:
                     payloads.append(parse(child))
                 except RemoteProtocolError as exc:
                     log.info("< %s sent something malformed: %s", stanza["from"], exc)
-        error = inner.find("{jabber:client}error")
+        is_bounce = inner.get("type") == "error"
         self.on_message(
             ReceivedMessage(
                 sender=inner.get("from", ""),
@@ -358,7 +363,7 @@ class Binding:
                 payloads=tuple(payloads),
                 carbon=carbon,
                 age=max(_age(inner), _age(stanza.xml)),
-                error=_condition(error) if error is not None else None,
+                error=_condition(_error_in(inner)) if is_bounce else None,
             )
         )
 
@@ -382,10 +387,13 @@ def _condition(error: ET.Element | None) -> str:
     return "undefined-condition"
 
 
+def _error_in(stanza: ET.Element) -> ET.Element | None:
+    """The `<error/>` of a client's or component's stanza."""
+    return next((child for child in stanza if child.tag in _ERROR_TAGS), None)
+
+
 def _error_of(iq: Any) -> SignallingError:
-    error = iq.xml.find("{jabber:client}error")
-    if error is None:
-        error = iq.xml.find("{jabber:component:accept}error")
+    error = _error_in(iq.xml)
     if error is None:
         return SignallingError("undefined-condition")
     jingle = next((child.tag.partition("}")[2] for child in error if _namespace(child) == NS_ERRORS), None)
