@@ -15,9 +15,9 @@ from ..elements.messages import NS_RECEIPTS
 from ..elements.rtp import NS as NS_RTP
 from ..peer.events import Event, EventHandler
 from ..peer.live import LiveSession
-from ..peer.policy import Policy
+from ..peer.policy import ANYONE, Policy
 from ..peer.pump import Pump
-from ..signalling.binding import Binding, XmppStream
+from ..signalling.binding import Binding, XmppStream, address
 from ..signalling.connection import Account, XmppConnection
 from ..signalling.discovery import Discovery
 from ..signalling.proxies import ProxyFinder
@@ -159,7 +159,7 @@ def bind(
         options=options,
         transports=transports,
         applications={NS_RTP: application},
-        policy=Policy(binding.is_contact, allow),
+        policy=Policy(binding.is_contact, [jid if jid == ANYONE else address(jid) for jid in allow]),
         on_event=on_event or (lambda event: None),
     )
     return Peer(pump, options=media, connection=connection)

@@ -15,6 +15,7 @@ from ..peer.live import LiveSession
 from ..peer.pump import Pump
 from ..session import events
 from ..session import initiation_events as proposals
+from ..signalling.binding import address
 from ..signalling.connection import XmppConnection
 from .call import Call
 from .incoming import IncomingCall
@@ -88,11 +89,12 @@ class Peer:
             ApplicationFailed: There is no common codec.
             MediaError: The source or the recording cannot be opened.
             SignallingError: The server could not be asked.
+            LocalProtocolError: `to` is not a JID.
 
         Cancelling is safe at any point: the peer is told `cancel`.
         """
         plan = CallPlan(
-            to=to,
+            to=address(to),
             audio=audio,
             record=record,
             ring_timeout=ring_timeout,

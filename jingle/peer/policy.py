@@ -12,14 +12,15 @@ class Policy:
 
     Args:
         is_contact: Whether a JID is in the roster with a shared presence, or another device of our own account.
-        allow: Further JIDs: bare ones for all devices of an account, full ones for one device, `*` for anyone.
+        allow: Further JIDs in normal form: bare ones for all devices of an account, full ones for one device, `*` for
+            anyone.
     """
 
     def __init__(self, is_contact: Callable[[str], bool], allow: Iterable[str] = ()) -> None:
         self._is_contact = is_contact
-        self._allow = frozenset(jid.casefold() if "/" not in jid else jid for jid in allow)
+        self._allow = frozenset(allow)
 
     def __call__(self, sender: str) -> bool:
         """Whether this full JID may begin something with us."""
-        bare = sender.partition("/")[0].casefold()
+        bare = sender.partition("/")[0]
         return bool(self._allow & {ANYONE, bare, sender}) or self._is_contact(sender)

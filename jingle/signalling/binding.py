@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, cast
 from xml.etree import ElementTree as ET
 
-from slixmpp import JID
+from slixmpp import JID, InvalidJID
 from slixmpp.basexmpp import BaseXMPP
 from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.stanza import Iq, Message, Presence
@@ -25,7 +25,7 @@ from slixmpp.xmlstream.matcher.base import MatcherBase
 
 from ..elements.core import NS, NS_ERRORS, Jingle
 from ..elements.declare import Element, parse, serialize
-from ..errors import ProtocolError, RemoteProtocolError, SignallingError
+from ..errors import LocalProtocolError, ProtocolError, RemoteProtocolError, SignallingError
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,21 @@ class Replier(Protocol):
     def __call__(self, error: ProtocolError | None) -> None:
         """Acknowledge with `None`, or answer with the error."""
         ...
+
+
+def address(text: str) -> str:
+    """The JID in its normal form (RFC 7622), which is what arrives in stanzas and can be compared with them.
+
+    Raises:
+        LocalProtocolError: It is no JID (`jid-malformed`).
+    """
+    try:
+        jid = str(JID(text))
+    except InvalidJID:
+        jid = ""
+    if not jid:
+        raise LocalProtocolError(f"{text!r} is not a JID", condition="jid-malformed")
+    return jid
 
 
 class _Payload(MatcherBase):

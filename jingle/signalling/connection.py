@@ -18,7 +18,8 @@ from typing import Any
 from slixmpp import JID, ClientXMPP
 from slixmpp.exceptions import IqError, IqTimeout
 
-from ..errors import SignallingError
+from ..errors import LocalProtocolError, SignallingError
+from .binding import address
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,18 @@ class XmppConnection:
     Attributes:
         xmpp: The slixmpp client; `signalling.binding` puts Jingle on it.
         on_state: Called with `online`, `interrupted`, `resumed`, `restarted` or `offline` as the connection changes.
+
+    Raises:
+        LocalProtocolError: The account's JID is none (`jid-malformed`).
+        SignallingError: The CA file cannot be read (`certificate`).
     """
 
     def __init__(self, account: Account, *, resource: str) -> None:
         self.account = account
-        jid = account.jid if "/" in account.jid else f"{account.jid}/{resource}"
+        jid = address(account.jid)
+        if "@" not in jid:
+            raise LocalProtocolError(f"{account.jid!r} names no account of a server", condition="jid-malformed")
+        jid = jid if "/" in jid else f"{jid}/{resource}"
         self.xmpp = ClientXMPP(jid, account.password, ssl_context=_ssl_context(account.ca_file))
         for plugin in PLUGINS:
             self.xmpp.register_plugin(plugin, pconfig={"caps_node": CAPS_NODE} if plugin == "xep_0115" else None)
