@@ -6,6 +6,8 @@ noticed. The idea is that of ITU-T G.711 Appendix I; it works on decoded sound, 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
@@ -99,6 +101,6 @@ class Concealer:
 
 def audio_level(frame: AudioFrame) -> int:
     """How loud an s16 frame is, in -dBov: 0 for the loudest, 127 for silence (RFC 6464, RFC 6465 appendix A)."""
-    samples = samples_of(frame).astype(np.float32) / 32768
-    power = float(np.mean(samples * samples)) if len(samples) else 0.0
-    return 127 if power <= 0 else min(127, max(0, round(-10 * np.log10(power))))
+    samples = samples_of(frame).astype(np.float32)
+    power = float(np.dot(samples, samples)) / (max(1, len(samples)) * 32768**2)
+    return 127 if power <= 0 else min(127, max(0, round(-10 * math.log10(power))))

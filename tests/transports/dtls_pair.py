@@ -25,6 +25,10 @@ async def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
     raise TimeoutError
 
 
+DELAY = 0.005
+"""Seconds that every packet takes from one end to the other."""
+
+
 def perfect(data: bytes) -> Sequence[float]:
     return (0.0,)
 
@@ -38,6 +42,7 @@ class Wire:
         self.peer: Wire | None = None
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.is_closed = False
+        self.sent = 0
 
     async def _recv(self) -> bytes:
         data = await self.queue.get()
@@ -50,10 +55,9 @@ class Wire:
             raise ConnectionError
         is_media = 127 < data[0] < 192
         for delay in self.impair(data) if is_media else (0.0,):
-            if delay:
-                asyncio.get_running_loop().call_later(delay, self.peer.queue.put_nowait, data)
-            else:
-                self.peer.queue.put_nowait(data)
+            # Timers of the same moment come in any order, and packets on a wire do not.
+            self.sent += 1
+            asyncio.get_running_loop().call_later(DELAY + delay + self.sent * 1e-9, self.peer.queue.put_nowait, data)
 
     def close(self) -> None:
         self.is_closed = True

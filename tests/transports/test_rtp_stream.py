@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jingle.transports import rtp_stream
 from jingle.transports.base import RtpPacket, RtpParameters
 from jingle.transports.rtp_stream import MAX_SOURCES, RtpRouter, Stream
+from tests.virtual_time import in_virtual_time
 
 from .dtls_pair import connected_links, eventually
 
@@ -53,6 +54,7 @@ def packet(
 
 
 @pytest.mark.usefixtures("_quick_reports")
+@in_virtual_time
 async def test_both_ends_agree_on_what_was_sent_and_lost() -> None:
     async with connected_links() as (left, right):
         heard: list[RtpPacket] = []
@@ -78,6 +80,7 @@ async def test_both_ends_agree_on_what_was_sent_and_lost() -> None:
         await asyncio.gather(sender.aclose(), receiver.aclose())
 
 
+@in_virtual_time
 async def test_packets_that_come_before_the_stream_is_open_are_kept() -> None:
     async with connected_links() as (left, right):
         sender = left.rtp_stream(parameters(10), lambda packet: None)
@@ -90,6 +93,7 @@ async def test_packets_that_come_before_the_stream_is_open_are_kept() -> None:
         await asyncio.gather(sender.aclose(), receiver.aclose())
 
 
+@in_virtual_time
 async def test_early_packets_are_bounded_and_go_stale() -> None:
     loopback, now = Loopback(), asyncio.get_running_loop().time()
     loopback.router.receive_rtp(packet(1), now - 60)
@@ -103,6 +107,7 @@ async def test_early_packets_are_bounded_and_go_stale() -> None:
     await stream.aclose()
 
 
+@in_virtual_time
 async def test_reports_are_compound_and_say_who_we_are() -> None:
     loopback = Loopback()
     stream = loopback.router.open(parameters(10, cname="caller@home"), lambda packet: None)
@@ -129,6 +134,7 @@ async def test_reports_are_compound_and_say_who_we_are() -> None:
     assert isinstance(last[0], wire.RtcpRrPacket)
 
 
+@in_virtual_time
 async def test_the_round_trip_follows_from_the_peers_report_only() -> None:
     loopback = Loopback()
     stream = loopback.router.open(parameters(10), lambda packet: None)
@@ -154,6 +160,7 @@ async def test_the_round_trip_follows_from_the_peers_report_only() -> None:
     await stream.aclose()
 
 
+@in_virtual_time
 async def test_goodbye_does_not_end_the_stream() -> None:
     loopback = Loopback()
     heard: list[RtpPacket] = []
@@ -170,6 +177,7 @@ async def test_goodbye_does_not_end_the_stream() -> None:
     await stream.aclose()
 
 
+@in_virtual_time
 async def test_sources_are_bounded_and_their_counts_are_kept() -> None:
     loopback = Loopback()
     stream = loopback.router.open(parameters(10), lambda packet: None)
@@ -181,6 +189,7 @@ async def test_sources_are_bounded_and_their_counts_are_kept() -> None:
     await stream.aclose()
 
 
+@in_virtual_time
 async def test_our_own_packets_coming_back_are_ignored() -> None:
     loopback = Loopback()
     stream = loopback.router.open(parameters(10), lambda packet: pytest.fail("heard itself"))
@@ -188,6 +197,7 @@ async def test_our_own_packets_coming_back_are_ignored() -> None:
     await stream.aclose()
 
 
+@in_virtual_time
 async def test_nothing_is_handed_on_after_closing() -> None:
     loopback = Loopback()
     heard: list[RtpPacket] = []
@@ -200,6 +210,7 @@ async def test_nothing_is_handed_on_after_closing() -> None:
     assert sum(isinstance(each, wire.RtcpByePacket) for report in loopback.rtcp() for each in report) == 1
 
 
+@in_virtual_time
 async def test_a_link_that_is_down_loses_packets_silently() -> None:
     async def down(data: bytes) -> None:
         raise ConnectionError
@@ -239,6 +250,7 @@ class Bundle:
             await stream.aclose()
 
 
+@in_virtual_time
 async def test_bundled_contents_are_told_apart_by_name_source_or_payload_type() -> None:
     bundle = Bundle()
     bundle.receive(600, b"named", mid="b")
@@ -250,6 +262,7 @@ async def test_bundled_contents_are_told_apart_by_name_source_or_payload_type() 
     await bundle.aclose()
 
 
+@in_virtual_time
 async def test_header_extensions_go_out_as_agreed() -> None:
     bundle = Bundle()
     await bundle.streams[0].send(b"x", payload_type=0, timestamp=0, audio_level=30)
@@ -280,6 +293,7 @@ HOSTILE_RTCP = [
 
 
 @pytest.mark.parametrize("data", HOSTILE_RTP)
+@in_virtual_time
 async def test_malformed_rtp_is_ignored(data: bytes) -> None:
     bundle = Bundle()
     bundle.loopback.router.receive_rtp(data, 0.0)
@@ -288,6 +302,7 @@ async def test_malformed_rtp_is_ignored(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", HOSTILE_RTCP)
+@in_virtual_time
 async def test_malformed_rtcp_does_not_end_the_transport(data: bytes) -> None:
     async with connected_links() as (left, right):
         heard: list[RtpPacket] = []
@@ -315,6 +330,7 @@ def test_no_bytes_raise(media: bytes, control: bytes) -> None:
     asyncio.run(feed())
 
 
+@in_virtual_time
 async def test_no_task_is_left() -> None:
     before = asyncio.all_tasks()
     loopback = Loopback()
