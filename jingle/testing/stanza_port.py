@@ -69,7 +69,7 @@ class MemoryStanzaPort:
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.sleep(arrival - asyncio.get_running_loop().time())
-                answer = await self._deliver(to, parse(ET.fromstring(source)))
+                answer = await self._deliver(to, ET.fromstring(source))
                 await asyncio.sleep(self._network.delay)
                 return answer
         except TimeoutError:
@@ -87,14 +87,15 @@ class MemoryStanzaPort:
         )
         return self._last_arrival
 
-    async def _deliver(self, to: str, payload: Element) -> Element | None:
+    async def _deliver(self, to: str, xml: ET.Element) -> Element | None:
+        payload = parse(xml)
         recipient = self._network.ports.get(to)
         if recipient is None:
             raise SignallingError("item-not-found", f"{to} is not here")
         refusal = recipient.refuse(payload)
         if refusal is not None:
             raise refusal
-        handler = recipient._handlers.get(_namespace(payload))
+        handler = recipient._handlers.get(xml.tag[1:].partition("}")[0])
         if handler is None:
             raise SignallingError("service-unavailable")
         try:
@@ -121,7 +122,3 @@ class MemoryStanzaPort:
     def leave(self) -> None:
         """Go offline: whoever sends something gets `item-not-found`."""
         self._network.ports.pop(self.jid, None)
-
-
-def _namespace(payload: Element) -> str:
-    return str(payload.NAMESPACE)

@@ -85,6 +85,7 @@ class S5bTransport:
     def __init__(self, context: TransportContext) -> None:
         self._context = context
         self._sid: str | None = None
+        self._description: Socks5Transport | None = None
         self._offered: dict[str, StreamhostCandidate] = {}
         self._listeners: list[socks5.Listener] = []
         self._known_proxies: tuple[Streamhost, ...] = ()
@@ -108,6 +109,11 @@ class S5bTransport:
 
     async def describe(self) -> Element:
         """Our candidates; listens on their addresses from now on."""
+        if self._description is None:
+            self._description = await self._describe()
+        return self._description
+
+    async def _describe(self) -> Socks5Transport:
         if self._sid is None:
             self._sid = secrets.token_hex(8)
         context = self._context

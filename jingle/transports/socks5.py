@@ -196,14 +196,14 @@ class Listener:
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        while self._streams < MAX_STREAMS:
+        while True:
             try:
                 sock, address = await loop.sock_accept(listening)
             except OSError as exc:  # too many files are open, or the connection was gone before we took it
                 log.warning("cannot accept a SOCKS5 connection: %s", exc)
                 await asyncio.sleep(0.1)
                 continue
-            if len(self._handshakes) >= MAX_HANDSHAKES:
+            if len(self._handshakes) >= MAX_HANDSHAKES or self._streams >= MAX_STREAMS:
                 sock.close()
                 continue
             task = asyncio.ensure_future(self._shake_hands(SocketStream(sock), f"{address[0]}:{address[1]}"))
