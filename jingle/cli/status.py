@@ -43,6 +43,7 @@ UNREACHED = {
     "gone": "they went offline",
     "cancel": "the call was withdrawn",
     "expired": "the call had expired",
+    "unsupported-applications": "their devices take no calls of this kind; `jingle answer` does",
 }
 TRANSPORT_REASONS = {"connectivity-error", "failed-transport", "unsupported-transports", "security-error"}
 
@@ -94,6 +95,6 @@ def ended_status(reason: str) -> Status:
         return Status.NO_TRANSPORT
     if reason in ("media-error", "failed-application"):
         return Status.DAMAGED
-    if reason in UNREACHED or reason in ("unsupported-applications", "incompatible-parameters"):
+    if reason in UNREACHED or reason == "incompatible-parameters":
         return Status.NOT_REACHED
     return Status.UNEXPECTED
