@@ -114,6 +114,8 @@ def connect(
         def changed(state: str) -> None:
             if tracing is not None:
                 tracing.state(state)
+                if state == "offline":  # the last that can happen
+                    tracing.close()
             if state == "restarted":
                 peer.pump.moved(connection.jid)
 
@@ -122,8 +124,6 @@ def connect(
             await connection.open(login_timeout)
         except BaseException:
             await peer.aclose()
-            if tracing is not None:
-                tracing.close()
             raise
         peer.pump.moved(connection.jid)
         peer.pump.emit("online", jid=peer.jid)
