@@ -234,10 +234,12 @@ class IbbSession:
         self._changes.tell()
         while not (self._closed or self._failure or (self._waiting_bytes <= ROOMY and len(self._received) <= MANY)):
             await self._changes.next()
+        if self._closed:
+            raise _gone()  # nobody has taken it
 
     def _complaint(self, block: Data) -> RemoteProtocolError | None:
         if self._failure is not None or self._eof_received or self._closed:
-            return RemoteProtocolError("this stream is closed", condition="item-not-found")
+            return _gone()
         if block.seq != self._receive_seq:
             return RemoteProtocolError(
                 f"block {block.seq} came in the place of {self._receive_seq}", condition="unexpected-request"
@@ -314,6 +316,10 @@ class IbbSession:
     def _fail(self, failure: TransportFailed) -> None:
         self._failure = self._failure or failure
         self._changes.tell()
+
+
+def _gone() -> RemoteProtocolError:
+    return RemoteProtocolError("this stream is closed", condition="item-not-found")
 
 
 class IbbRouter:

@@ -63,7 +63,7 @@ def said(pair: StreamPair, role: Role) -> list[str]:
         "candidate_used": "used",
         "candidate_error": "error",
         "activated": "activated",
-        "proxy_error": "proxy-error",
+        "proxy_error": "proxy_error",
     }
     infos = [as_s5b(info) for sender, info in pair.infos if sender is role]
     return [word for info in infos for name, word in words.items() if getattr(info, name)]
