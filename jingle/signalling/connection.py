@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ KEEPALIVE_INTERVAL = 60.0
 KEEPALIVE_TIMEOUT = 15.0
 RECONNECT_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 """Seconds between attempts to come back; the last one repeats until `aclose()`."""
+
+FINAL = frozenset({"conflict", "not-authorized"})
+"""Why a connection that broke is not opened again: another program took our resource (RFC 6120 section 4.9.3.3 warns
+of the two throwing each other out in turn), or the password was changed."""
 
 CAPS_NODE = "urn:jingle-toolkit"
 """Names this software in presence (XEP-0115 section 4)."""
@@ -56,6 +60,7 @@ class XmppConnection:
     Attributes:
         xmpp: The slixmpp client; `signalling.binding` puts Jingle on it.
         on_state: Called with `online`, `interrupted`, `resumed`, `restarted` or `offline` as the connection changes.
+        on_lost: Called when the connection broke for good, with the reason.
 
     Raises:
         LocalProtocolError: The account's JID is none (`jid-malformed`).
@@ -78,6 +83,9 @@ class XmppConnection:
             direct = account.server[1] == 5223
             self.xmpp.enable_direct_tls, self.xmpp.enable_starttls = direct, not direct
         self.on_state: Callable[[str], None] = lambda state: None
+        self.on_lost: Callable[[SignallingError], None] = lambda error: None
+        self._is_up = False
+        self._returning: asyncio.Task[None] | None = None
         self._failure: SignallingError | None = None
         self._started: asyncio.Future[None] | None = None
         self._closing = False
@@ -90,6 +98,7 @@ class XmppConnection:
             ("connection_failed", self._on_connection_failed),
             ("reconnect_delay", self._on_reconnect_delay),
             ("failed_auth", self._on_failed_auth),
+            ("failed_all_auth", self._on_no_way_to_log_in),
             ("ssl_invalid_chain", self._on_untrusted),
             ("stream_error", self._on_stream_error),
         ):
@@ -134,9 +143,10 @@ class XmppConnection:
         if self.xmpp.transport is not None:
             with contextlib.suppress(asyncio.TimeoutError):
                 # A last presence: contacts see us leave at once, also where the server would hibernate the stream.
-                if self.xmpp.sessionstarted:
+                if self._is_up:
                     self.xmpp.send_presence(ptype="unavailable")
                 await asyncio.wait_for(self.xmpp.disconnect(wait=1.0), timeout=2.0)
+            self.xmpp.abort()
         sender = self.xmpp._run_out_filters  # slixmpp leaves its sending task running for a next connect()
         if sender is not None:
             sender.cancel()
@@ -146,15 +156,14 @@ class XmppConnection:
         self.on_state("offline")
 
     def _connect(self) -> None:
-        if self.account.server is not None:
-            self.xmpp.connect(*self.account.server)
-        else:
-            self.xmpp.connect()
+        attempt = self.xmpp.connect(*(self.account.server or ()))
+        attempt.add_done_callback(self._on_attempt_done)
 
-    def _spawn(self, coroutine: Any) -> None:
-        task = asyncio.ensure_future(coroutine)
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _settle(self) -> None:
         """What a fresh session needs: the roster, carbons, presence."""
@@ -174,7 +183,7 @@ class XmppConnection:
         """A TCP connection can die without a word; a ping that nobody answers says so (XEP-0199)."""
         while True:
             await asyncio.sleep(KEEPALIVE_INTERVAL)
-            if self.xmpp.transport is None:
+            if not self._is_up:
                 continue
             try:
                 await self.xmpp.plugin["xep_0199"].ping(JID(self.xmpp.boundjid.domain), timeout=KEEPALIVE_TIMEOUT)
@@ -184,39 +193,62 @@ class XmppConnection:
             except IqError as exc:
                 log.debug("ping answered with %s, which is an answer too", exc)
 
-    async def _come_back(self) -> None:
+    def _come_back(self) -> None:
+        if not self._closing and (self._returning is None or self._returning.done()):
+            self._returning = self._spawn(self._connect_after_a_while())
+
+    async def _connect_after_a_while(self) -> None:
         delay = RECONNECT_DELAYS[min(self._attempts, len(RECONNECT_DELAYS) - 1)]
         self._attempts += 1
         await asyncio.sleep(delay)
         self._connect()
+
+    @property
+    def _is_logging_in(self) -> bool:
+        """Whether `open` waits for the first session."""
+        return self._started is not None and not self._started.done()
 
     def _fail(self, error: SignallingError) -> None:
         if self._started is not None and not self._started.done():
             self._started.set_exception(error)
 
     def _on_session_start(self, event: Any) -> None:
-        if self._started is not None and not self._started.done():
+        is_first = self._is_logging_in
+        self._come_up()
+        if self._started is not None and is_first:
             self._started.set_result(None)
         elif not self._closing:
-            self._spawn(self._restart())
-        self._attempts = 0
-
-    async def _restart(self) -> None:
-        await self._settle()
-        self.on_state("restarted")
+            self.on_state("restarted")
+            self._spawn(self._settle())
 
     def _on_session_resumed(self, event: Any) -> None:
-        self._attempts = 0
+        self._come_up()
         self.on_state("resumed")
 
+    def _come_up(self) -> None:
+        self._is_up, self._attempts, self._failure = True, 0, None
+
     def _on_disconnected(self, reason: Any) -> None:
+        was_up, self._is_up = self._is_up, False
         if self._closing:
             return
-        if self._started is not None and not self._started.done():
+        if self._is_logging_in:
             self._fail(self._failure or SignallingError("connection-failed", str(reason or "the server hung up")))
             return
-        self.on_state("interrupted")
-        self._spawn(self._come_back())
+        if was_up:
+            self.on_state("interrupted")
+        if self._failure is not None and self._failure.condition in FINAL:
+            log.error("the XMPP connection is lost: %s", self._failure)
+            self.on_lost(self._failure)
+        else:
+            self._come_back()
+
+    def _on_attempt_done(self, attempt: asyncio.Future[Any]) -> None:
+        error = None if attempt.cancelled() else attempt.exception()
+        if error is not None:
+            # Such as a domain that no resolver takes; what fails in an orderly way comes as connection_failed.
+            self._failure = SignallingError("remote-server-not-found", str(error))
+            self._on_reconnect_delay(None)
 
     def _on_connection_failed(self, error: Any) -> None:
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -225,13 +257,25 @@ class XmppConnection:
             self._failure = SignallingError("remote-server-not-found", str(error))
 
     def _on_reconnect_delay(self, seconds: Any) -> None:
-        # slixmpp retries for ever; at login the first round over all addresses is the answer.
-        if self._started is not None and not self._started.done():
-            self.xmpp.cancel_connection_attempt()
+        # slixmpp retries for ever, and in the end every five minutes. At login the first round over all addresses is
+        # the answer, and later a call cannot wait that long.
+        self.xmpp.cancel_connection_attempt()
+        if self._is_logging_in:
             self._fail(self._failure or SignallingError("remote-server-not-found"))
+        else:
+            self._come_back()
 
     def _on_failed_auth(self, stanza: Any) -> None:
-        self._failure = SignallingError("not-authorized", "the server refused this name and password")
+        condition = str(stanza["condition"])
+        if condition == "temporary-auth-failure":
+            self._failure = SignallingError(condition, "the server cannot check passwords at the moment")
+        else:
+            self._failure = SignallingError("not-authorized", "the server refused this name and password")
+
+    def _on_no_way_to_log_in(self, event: Any) -> None:
+        self._failure = self._failure or SignallingError(
+            "no-mechanism", "the server offers no way to log in that keeps the password secret"
+        )
 
     def _on_untrusted(self, error: Any) -> None:
         message = getattr(error, "verify_message", None) or str(error)
