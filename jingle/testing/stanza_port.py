@@ -68,7 +68,7 @@ class MemoryStanzaPort:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             async with asyncio.timeout(timeout):
-                await asyncio.sleep(arrival - asyncio.get_running_loop().time())
+                await _at(arrival)
                 answer = await self._deliver(to, ET.fromstring(source))
                 await asyncio.sleep(self._network.delay)
                 return answer
@@ -122,3 +122,14 @@ class MemoryStanzaPort:
     def leave(self) -> None:
         """Go offline: whoever sends something gets `item-not-found`."""
         self._network.ports.pop(self.jid, None)
+
+
+async def _at(when: float) -> None:
+    """Return at `when` on the loop's clock, and in the order of those times, which `asyncio.sleep` does not promise."""
+    loop = asyncio.get_running_loop()
+    reached: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_at(when, lambda: reached.done() or reached.set_result(None))
+    try:
+        await reached
+    finally:
+        timer.cancel()

@@ -59,14 +59,9 @@ def as_s5b(element: Element) -> Socks5Transport:
 
 def said(pair: StreamPair, role: Role) -> list[str]:
     """What one side told the other, in short."""
-    words = {
-        "candidate_used": "used",
-        "candidate_error": "error",
-        "activated": "activated",
-        "proxy_error": "proxy_error",
-    }
+    words = ("candidate_used", "candidate_error", "activated", "proxy_error")
     infos = [as_s5b(info) for sender, info in pair.infos if sender is role]
-    return [word for info in infos for name, word in words.items() if getattr(info, name)]
+    return [word.removeprefix("candidate_") for info in infos for word in words if getattr(info, word)]
 
 
 async def moves_bytes(pair: StreamPair) -> tuple[str, str]:
