@@ -128,7 +128,12 @@ async def _at(when: float) -> None:
     """Return at `when` on the loop's clock, and in the order of those times, which `asyncio.sleep` does not promise."""
     loop = asyncio.get_running_loop()
     reached: asyncio.Future[None] = loop.create_future()
-    timer = loop.call_at(when, lambda: reached.done() or reached.set_result(None))
+
+    def arrive() -> None:
+        if not reached.done():
+            reached.set_result(None)
+
+    timer = loop.call_at(when, arrive)
     try:
         await reached
     finally:
