@@ -69,9 +69,7 @@ async def _answer(
     try:
         me = await online.connect(output.event)
     except JingleError as exc:
-        explanation = explain(exc, online=False)
-        output.error(explanation)
-        return explanation.status
+        return output.fail(explain(exc, online=False))
     async with me:
         status = Status.NOT_REACHED
         async for offer in _calls(me, timeout):
@@ -112,9 +110,7 @@ async def _talk(
                 ending = await call.hang_up()
         return ended_status(ending.reason)
     except JingleError as exc:
-        explanation = explain(exc)
-        output.error(explanation)
-        return explanation.status
+        return output.fail(explain(exc))
     finally:
         refusing.cancel()
         with contextlib.suppress(asyncio.CancelledError):

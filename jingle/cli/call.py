@@ -63,18 +63,14 @@ async def _call(
         me = await connecting
     except JingleError as exc:
         await source.aclose()
-        explanation = explain(exc, online=False)
-        output.error(explanation)
-        return explanation.status
+        return output.fail(explain(exc, online=False))
     async with me:
         output.say(f"calling {jid}")
         try:
             async with me.call(jid, audio=source, record=record, ring_timeout=ring_timeout) as call:
                 return await _talk(call, seconds, dtmf)
         except JingleError as exc:
-            explanation = explain(exc)
-            output.error(explanation)
-            return explanation.status
+            return output.fail(explain(exc))
 
 
 async def _talk(call: Call, seconds: float | None, dtmf: str | None) -> Status:

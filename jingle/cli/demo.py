@@ -1,16 +1,20 @@
-"""`jingle demo`: a server, two peers and a real call between them, on this machine, in half a minute."""
+"""`jingle demo`: a server, two peers, a real call and a file between them, on this machine, in half a minute."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from ..client import Call, Event, File, Opening, Peer, connect
+from ..client import Call, Event, File, FileResult, IncomingCall, IncomingFile, Opening, Peer, connect
 from ..demo import LoopbackServer
 from ..demo.ladder import Observed, draw_ladder
 from ..demo.likeness import Likeness, likeness
@@ -29,6 +33,10 @@ LONGEST_GAP = 0.06
 """Seconds of silence in the middle of speech that nobody would notice."""
 
 
+FILE_SIZE = 64 * 2**20
+"""Bytes of the file that is sent."""
+
+
 @dataclass
 class Record:
     """What the demo saw."""
@@ -36,10 +44,16 @@ class Record:
     stanzas: list[Observed] = field(default_factory=list)
     events: dict[str, list[Event]] = field(default_factory=dict)
     first_sound: dict[str, float | None] = field(default_factory=dict)
+    sent: FileResult | None = None
+    received: FileResult | None = None
 
     def last(self, name: str, event: str) -> Event:
         """The last event of that name that a peer was told."""
         return [each for each in self.events[name] if each.name == event][-1]
+
+    def of(self, name: str, event: str, kind: str) -> Mapping[str, Any]:
+        """The fields of the event of that name about the call or about the file."""
+        return next(each.fields for each in self.events[name] if each.name == event and each.fields["kind"] == kind)
 
 
 @click.command()
@@ -52,7 +66,7 @@ class Record:
 )
 @click.option("-v", "--verbose", "verbosity", count=True, help="Talk more.")
 def demo(out: Path, verbosity: int) -> None:
-    """Place a real voice call between two peers on this machine; needs no account, no server, no root.
+    """Place a real call and send a file between two peers on this machine; needs no account, no server, no root.
 
     \b
     Example:
@@ -71,7 +85,7 @@ async def _demo(out: Path, output: Output) -> Status:
     record = Record()
     say = Console(stderr=True, highlight=False)
     try:
-        say.print("[bold]jingle demo[/bold]: a voice call between two peers on this machine")
+        say.print("[bold]jingle demo[/bold]: a voice call and a file between two peers on this machine")
         async with LoopbackServer(users={"alice": "wonderland", "bob": "builder"}) as server:
             server.subscribe("alice", "bob")
             server.stanzas = lambda *seen: record.stanzas.append(Observed(*seen))
@@ -82,10 +96,9 @@ async def _demo(out: Path, output: Output) -> Status:
             ):
                 say.print(f"  {bob.jid.partition('/')[0]} and {alice.jid.partition('/')[0]} are online")
                 await _talk(alice, bob, out, record, say)
+                await _send(alice, bob, record, say)
     except JingleError as exc:
-        explanation = explain(exc)
-        output.error(explanation)
-        return explanation.status
+        return output.fail(explain(exc))
     return await asyncio.to_thread(_report, out, record)
 
 
@@ -103,6 +116,8 @@ def _peer(server: LoopbackServer, record: Record, name: str, password: str) -> O
 async def _talk(alice: Peer, bob: Peer, out: Path, record: Record, say: Console) -> None:
     async def answer() -> None:
         async for offer in bob.incoming():
+            if not isinstance(offer, IncomingCall):
+                continue
             async with offer.accept(audio=File(SPEECH), record=_heard(out, "bob"), hang_up_at_end=False) as call:
                 await _listen("bob", call, record)
             return
@@ -117,6 +132,38 @@ async def _talk(alice: Peer, bob: Peer, out: Path, record: Record, say: Console)
     finally:
         answering.cancel()
         await asyncio.gather(answering, return_exceptions=True)
+
+
+async def _send(alice: Peer, bob: Peer, record: Record, say: Console) -> None:
+    """A file from alice to bob, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        await asyncio.to_thread(_make_file, folder / "random.bin")
+        (folder / "inbox").mkdir()
+        say.print(f"  alice sends bob a file of {FILE_SIZE // 2**20} MiB ...")
+
+        async def take() -> FileResult:
+            async for offer in bob.incoming():
+                if isinstance(offer, IncomingFile):
+                    async with offer.accept(folder / "inbox") as transfer:
+                        return await transfer.result()
+            raise AssertionError
+
+        taking = asyncio.ensure_future(take())
+        try:
+            async with alice.send_file(bob.jid, folder / "random.bin") as transfer:
+                record.sent = await transfer.result()
+            record.received = await taking
+        finally:
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
+
+
+def _make_file(path: Path) -> None:
+    block = os.urandom(2**20)
+    with path.open("wb") as file:
+        for _ in range(FILE_SIZE // len(block)):
+            file.write(block)
 
 
 async def _listen(name: str, call: Call, record: Record) -> None:
@@ -135,16 +182,22 @@ def _report(out: Path, record: Record) -> Status:
     traces = {"played": played, "heard by bob": heard["bob"], "heard by alice": heard["alice"]}
     (out / "waveforms.png").write_bytes(draw_waveforms(traces, RATE))
     alike = {name: likeness(played, samples, RATE) for name, samples in heard.items()}
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, width=100)
     console.print(_table(record, alike))
-    fine = all(each.correlation >= ALIKE and each.longest_gap_seconds <= LONGEST_GAP for each in alike.values())
-    console.print("[bold green]It works.[/bold green]" if fine else "[bold red]What was heard is damaged.[/bold red]")
+    alike_files = (
+        record.sent is not None and record.received is not None and record.sent.sha256 == record.received.sha256
+    )
+    fine = alike_files and all(
+        each.correlation >= ALIKE and each.longest_gap_seconds <= LONGEST_GAP for each in alike.values()
+    )
+    console.print("[bold green]It works.[/bold green]" if fine else "[bold red]What arrived is damaged.[/bold red]")
     console.print(f"In {out}/: heard-by-bob.wav, heard-by-alice.wav, waveforms.png, ladder.txt (who sent what, when)")
     return Status.DONE if fine else Status.DAMAGED
 
 
 def _table(record: Record, alike: dict[str, Likeness]) -> Table:
-    connected, ended = record.last("alice", "connected").fields, record.last("alice", "ended").fields
+    connected = record.of("alice", "connected", "call")
+    ended = record.of("alice", "ended", "call")
     began = next(each.time for each in record.stanzas if "<propose" in each.xml)
     table = Table(box=None, padding=(0, 2), show_header=False)
     table.add_row("who", f"{record.last('alice', 'online').fields['jid']} called {connected['peer']}")
@@ -160,7 +213,7 @@ def _table(record: Record, alike: dict[str, Likeness]) -> Table:
     )
     table.add_row("talked", f"{ended['seconds']:.1f} s, ended with {ended['reason']!r}")
     for name, other in (("bob", "alice"), ("alice", "bob")):
-        stats, heard = record.last(name, "ended").fields["stats"]["audio"], alike[name]
+        stats, heard = record.of(name, "ended", "call")["stats"]["audio"], alike[name]
         table.add_row(
             f"{name} heard {other}",
             f"{stats['packets_received']} packets, {stats['packets_lost']} lost, "
@@ -170,4 +223,10 @@ def _table(record: Record, alike: dict[str, Likeness]) -> Table:
             "",
             f"likeness {heard.correlation:.3f} (1 is identical), longest gap {1000 * heard.longest_gap_seconds:.0f} ms",
         )
+    if record.received is not None:
+        carried = record.of("alice", "connected", "file")
+        rate = record.received.size / record.received.seconds / 1e6
+        table.add_row("file", f"{record.received.size} bytes in {record.received.seconds:.2f} s, {rate:.0f} MB/s")
+        table.add_row("", f"{carried['transport']}, {carried['local_candidate']}, encrypted ({carried['security']})")
+        table.add_row("", f"sha256 {record.received.sha256}")
     return table

@@ -7,13 +7,15 @@ import click
 from .answer import answer
 from .call import call
 from .demo import demo
+from .receive import receive
+from .send import send
 from .server import server
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jingle-toolkit", prog_name="jingle")
 def main() -> None:
-    """Voice calls over XMPP with Jingle, from the command line.
+    """Voice calls and files over XMPP with Jingle, from the command line.
 
     \b
     On one machine, without any account:
@@ -24,5 +26,5 @@ def main() -> None:
     """
 
 
-for command in (call, answer, server, demo):
+for command in (call, answer, send, receive, server, demo):
     main.add_command(command)

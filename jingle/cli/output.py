@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from ..client import Event
-from .status import Explanation
+from .status import Explanation, Status
 
 
 class Output:
@@ -33,6 +33,11 @@ class Output:
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 
+    def fail(self, explanation: Explanation) -> Status:
+        """Print an error with its advice, and return the exit status that goes with it."""
+        self.error(explanation)
+        return explanation.status
+
     def error(self, explanation: Explanation) -> None:
         """Print an error with its advice."""
         fields = {"condition": explanation.condition, "text": explanation.text, "advice": explanation.advice}
@@ -50,15 +55,16 @@ def _sentence(name: str, fields: Any) -> str | None:
         case "online":
             return f"online as {fields['jid']}"
         case "incoming":
-            what = "+".join(fields["media"]) + " call" if fields["kind"] == "call" else "file"
-            return f"{what} from {peer}"
+            if fields["kind"] == "call":
+                return f"{'+'.join(fields['media'])} call from {peer}"
+            return f"{', '.join(_file(file) for file in fields['files'])} from {peer}"
         case "refused":
             return f"refused {peer}: {fields['reason']}"
         case "ringing":
             return f"ringing at {peer}"
         case "connected":
             return (
-                f"connected with {peer} in {fields['setup']:.2f} s: {'+'.join(fields['media'])} over "
+                f"connected with {peer} in {fields['setup']:.2f} s: {_carried(fields)} over "
                 f"{fields['transport']} ({fields['security']}), "
                 f"{fields['local_candidate']} to {fields['remote_candidate']}"
             )
@@ -67,6 +73,13 @@ def _sentence(name: str, fields: Any) -> str | None:
             return (
                 f"sent {audio.get('packets_sent', 0)}, received {audio.get('packets_received', 0)}, "
                 f"lost {audio.get('packets_lost', 0)} packets, jitter {1000 * (audio.get('jitter') or 0):.1f} ms"
+            )
+        case "sent" | "received":
+            where = f" as {fields['path']}" if "path" in fields else ""
+            rate = fields["size"] / fields["seconds"] / 1e6 if fields["seconds"] else 0.0
+            return (
+                f"{name} {fields['name']}{where}: {fields['size']} bytes in {fields['seconds']:.1f} s "
+                f"({rate:.1f} MB/s over {fields['transport']}), sha256 {fields['sha256']}"
             )
         case "dtmf":
             return f"digit {fields['digit']}"
@@ -77,3 +90,11 @@ def _sentence(name: str, fields: Any) -> str | None:
             text = f" ({fields['text']})" if fields.get("text") else ""
             return f"ended after {fields['seconds']:.1f} s: {fields['reason']}{text}"
     return None
+
+
+def _carried(fields: Any) -> str:
+    return "+".join(fields["media"]) if fields["kind"] == "call" else ", ".join(map(_file, fields["files"]))
+
+
+def _file(file: Any) -> str:
+    return f"{file['name']} ({file['size']} bytes)" if file["size"] is not None else str(file["name"])

@@ -1,5 +1,6 @@
 """The public face: `connect()`, `Peer`, calls, and where their sound comes from and goes."""
 
+from ..applications.file_transfer.transfer import FileResult
 from ..media.base import Sink, Source
 from ..media.devices import Microphone, Speaker
 from ..media.sources import File, Frames
@@ -12,15 +13,21 @@ from .ice_servers import parse_ice_server
 from .incoming import IncomingCall
 from .opening import Opening
 from .peer import Peer
+from .receiving import IncomingFile
+from .sending import MAX_FILES
+from .transfer import Transfer, Transfers
 
 __all__ = [
     "DEFAULT_TRANSPORTS",
+    "MAX_FILES",
     "Call",
     "Ending",
     "Event",
     "File",
+    "FileResult",
     "Frames",
     "IncomingCall",
+    "IncomingFile",
     "Microphone",
     "Opening",
     "Peer",
@@ -29,6 +36,8 @@ __all__ = [
     "Source",
     "Speaker",
     "Tone",
+    "Transfer",
+    "Transfers",
     "connect",
     "parse_ice_server",
 ]

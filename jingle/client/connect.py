@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 
+from ..applications.file_transfer.receiver import FileReceiver
 from ..applications.rtp.call import MediaOptions, RtpApplication
 from ..elements.core import FEATURE_GROUPING, Content
 from ..elements.core import NS as NS_JINGLE
+from ..elements.file_transfer import NS as NS_FILES
 from ..elements.initiation import NS as NS_INITIATION
 from ..elements.messages import NS_RECEIPTS
 from ..elements.rtp import NS as NS_RTP
@@ -22,15 +24,23 @@ from ..signalling.connection import Account, XmppConnection
 from ..signalling.discovery import Discovery
 from ..signalling.proxies import ProxyFinder
 from ..signalling.services import ExternalServices
-from ..transports.base import IceServer, Transport, TransportOptions
+from ..transports.base import IceServer, SecurityPrecondition, Transport, TransportOptions
+from ..transports.ibb import IbbStreamTransport
 from ..transports.ice_udp import IceUdpTransport
+from ..transports.s5b import S5bTransport
+from ..transports.tls import XtlsPrecondition
 from .opening import Opening
 from .peer import Peer
+from .receiving import receiver_for
 from .session import application_for
 from .trace import Trace
 
-DEFAULT_TRANSPORTS: tuple[type[Transport], ...] = (IceUdpTransport,)
+DEFAULT_TRANSPORTS: tuple[type[Transport], ...] = (IceUdpTransport, S5bTransport, IbbStreamTransport)
 """What is offered and understood where nothing else is asked for."""
+
+
+PRECONDITIONS: tuple[type[SecurityPrecondition], ...] = (XtlsPrecondition,)
+"""What may protect the bytes of a file on transports that carry them in the clear."""
 
 
 def connect(
@@ -103,6 +113,7 @@ def connect(
             connection.xmpp,
             options=options,
             transports=transports,
+            require_encryption=require_encryption,
             media=media,
             allow=allow,
             on_event=tell,
@@ -137,6 +148,7 @@ def bind(
     *,
     options: TransportOptions,
     transports: Sequence[type[Transport]] = DEFAULT_TRANSPORTS,
+    require_encryption: bool = False,
     media: MediaOptions = MediaOptions(),  # noqa: B008  (frozen)
     allow: Iterable[str] = (),
     on_event: EventHandler | None = None,
@@ -158,7 +170,10 @@ def bind(
         ExternalServices(binding, domain),
         options=options,
         transports=transports,
-        applications={NS_RTP: application},
+        applications={NS_RTP: application, NS_FILES: lambda live, offer: receiver_for(pump, live, offer)},
+        preconditions=PRECONDITIONS,
+        require_encryption=require_encryption,
+        in_order=tuple(transports) != DEFAULT_TRANSPORTS,
         policy=Policy(binding.is_contact, [jid if jid == ANYONE else address(jid) for jid in allow]),
         on_event=on_event or (lambda event: None),
     )
@@ -167,5 +182,6 @@ def bind(
 
 def features(transports: Sequence[type[Transport]]) -> frozenset[str]:
     """What disco#info says: it follows from the registered parts (XEP-0166 section 11)."""
-    parts = [RtpApplication.features, *(transport.features for transport in transports)]
+    parts = [RtpApplication.features, FileReceiver.features, *(each.features for each in PRECONDITIONS)]
+    parts += [transport.features for transport in transports]
     return frozenset({NS_JINGLE, NS_INITIATION, FEATURE_GROUPING}.union(*parts))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from os import PathLike
 from types import TracebackType
 
+from ..applications.file_transfer.digests import DEFAULT as DEFAULT_HASH
+from ..applications.file_transfer.receiver import FileReceiver
+from ..applications.file_transfer.source import OutgoingFile
 from ..applications.rtp.call import MediaOptions
 from ..elements.rtp import Ringing
+from ..errors import LocalProtocolError
 from ..media.base import Source
 from ..peer.live import LiveSession
 from ..peer.pump import Pump
@@ -21,6 +25,9 @@ from .call import Call
 from .incoming import IncomingCall
 from .opening import Opening
 from .outgoing import CallPlan, OutgoingCall
+from .receiving import IncomingFile, IncomingFiles
+from .sending import MAX_FILES, FilePath, OutgoingFiles, SendPlan, gather_files
+from .transfer import Transfer, Transfers
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +50,7 @@ class Peer:
         self.outgoing: dict[str, OutgoingCall] = {}
         self._options = options
         self._connection = connection
-        self._offers: asyncio.Queue[IncomingCall] = asyncio.Queue(maxsize=MAX_OFFERS)
+        self._offers: asyncio.Queue[IncomingCall | IncomingFile] = asyncio.Queue(maxsize=MAX_OFFERS)
         self._pending: dict[tuple[str, str], IncomingCall] = {}
         self._listening = False
         pump.on_session = self._on_session
@@ -107,7 +114,73 @@ class Peer:
 
         return Opening(start)
 
-    async def incoming(self) -> AsyncIterator[IncomingCall]:
+    def send_file(
+        self,
+        to: str,
+        path: FilePath,
+        *,
+        description: str | None = None,
+        algorithms: Sequence[str] = (DEFAULT_HASH,),
+        accept_timeout: float | None = 120,
+    ) -> Opening[Transfer]:
+        """Send a file; the transfer that comes back was accepted, and runs by itself.
+
+            transfer = await me.send_file("juliet@example.org", "report.pdf")
+            async for progress in transfer:
+                print(f"{progress.fraction:.0%}")
+
+        An interrupted transfer is continued by sending the same file again (XEP-0234 section 6.4).
+
+        Args:
+            to: Bare JID, for the best device of theirs that takes files, or full JID.
+            path: The file.
+            description: For them to read.
+            algorithms: What to hash the file with: `sha-256`, `sha-512`, `sha3-256`, ...
+            accept_timeout: Seconds to wait until they accept; `None` waits for ever.
+
+        Raises:
+            SessionEnded: They declined, did not answer, or have no device that takes files.
+            TransportFailed: There is no transport that both sides may use.
+            MediaError: The file cannot be read.
+
+        Cancelling is safe at any point: the peer is told.
+        """
+
+        async def start() -> Transfer:
+            (transfer,) = await self.send_files(
+                to, [path], description=description, algorithms=algorithms, accept_timeout=accept_timeout
+            )
+            return transfer
+
+        return Opening(start)
+
+    def send_files(
+        self,
+        to: str,
+        paths: Sequence[FilePath | OutgoingFile],
+        *,
+        description: str | None = None,
+        algorithms: Sequence[str] = (DEFAULT_HASH,),
+        accept_timeout: float | None = 120,
+    ) -> Opening[Transfers]:
+        """Send several files and folders in one session; they accept or decline each by itself.
+
+        A folder goes as its files with relative names. For arguments and errors see `send_file`.
+
+        Raises:
+            LocalProtocolError: There is no file, or there are more than `MAX_FILES`.
+        """
+
+        async def start() -> Transfers:
+            files = await asyncio.to_thread(gather_files, paths, description)
+            if len(files) > MAX_FILES:
+                raise LocalProtocolError(f"{len(files)} files are too many for one session: {MAX_FILES} at most")
+            plan = SendPlan(to=to, files=files, algorithms=tuple(algorithms), accept_timeout=accept_timeout)
+            return await OutgoingFiles(self, plan).send()
+
+        return Opening(start)
+
+    async def incoming(self) -> AsyncIterator[IncomingCall | IncomingFile]:
         """Yield whatever others offer, as it comes, from whoever may reach us.
 
         From the first use on this device rings; before, calls ring on our other devices only. Offers that were
@@ -159,10 +232,21 @@ class Peer:
             proposed.take_session(live, event.groups)
         elif not self._listening:
             live.terminate("busy")
+        elif any(isinstance(content.application, FileReceiver) for content in live.contents.values()):
+            self._offer_files(IncomingFiles(self, live))
         else:
             offer = IncomingCall.of_session(self, live, event.groups)
             live.inform(Ringing())
             self._offer(offer)
+
+    def _offer_files(self, offered: IncomingFiles) -> None:
+        live = offered.live
+        self.pump.emit("incoming", kind="file", peer=live.peer, sid=live.sid, files=offered.description)
+        if self._offers.maxsize - self._offers.qsize() < len(offered.files):
+            live.terminate("busy")
+            return
+        for file in offered.files:
+            self._offers.put_nowait(file)
 
     def _on_proposal(self, event: proposals.InitiationEvent) -> None:
         match event:

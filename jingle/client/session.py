@@ -58,7 +58,7 @@ def common_groups(offered: Sequence[Group], accepted: Sequence[str]) -> tuple[Gr
     return tuple(Group.of(semantics, names) for semantics, names in kept if names)
 
 
-def tell_the_end(pump: Pump, live: LiveSession) -> None:
+def tell_the_end(pump: Pump, live: LiveSession, kind: str = "call") -> None:
     """Emit `ended` when the session is over, and finish its proposal (XEP-0353 section 3.7)."""
 
     def over(_: Any) -> None:
@@ -66,13 +66,13 @@ def tell_the_end(pump: Pump, live: LiveSession) -> None:
         pump.finish(live.sid, ending.reason)
         pump.emit(
             "ended",
-            kind="call",
+            kind=kind,
             peer=live.peer,
             sid=live.sid,
             reason=ending.reason,
             text=ending.text,
             seconds=round(ending.seconds, 3),
-            stats=stats_fields(stats_of(live)),
+            **({"stats": stats_fields(stats_of(live))} if kind == "call" else {}),
         )
 
     live.ended.add_done_callback(over)
@@ -87,7 +87,7 @@ async def until_accepted(live: LiveSession, timeout: float | None) -> None:
     if not await first(live.accepted, live.ended, timeout=timeout):
         await live.close("timeout", "no answer")
     if live.ended.done():
-        _raise_end(live)
+        raise_end(live)
 
 
 async def until_connected(pump: Pump, live: LiveSession, *, timeout: float | None, until: Source | None) -> Call:
@@ -103,26 +103,30 @@ async def until_connected(pump: Pump, live: LiveSession, *, timeout: float | Non
         raise TransportFailed(f"no connection within {timeout:g} s")
     if not live.connected.done() or live.connected.cancelled():
         await asyncio.wait([live.ended])
-        _raise_end(live)
+        raise_end(live)
     setup = live.connected.result()
+    tell_connected(pump, live, kind="call", media=list(media_of(live)))
+    return Call(live, pump.emit, setup=setup, until=until)
+
+
+def tell_connected(pump: Pump, live: LiveSession, **fields: Any) -> None:
+    """Emit `connected` with what every session has to say about its connection."""
     content = next(iter(live.contents.values()))
     path = content.transport.path
     pump.emit(
         "connected",
-        kind="call",
         peer=live.peer,
         sid=live.sid,
-        media=list(media_of(live)),
         transport=content.transport.name,
         security=content.connection.security.value,
-        setup=round(setup, 3),
+        setup=round(live.connected.result(), 3),
         local_candidate=path.local.type if path is not None else None,
         remote_candidate=path.remote.type if path is not None else None,
+        **fields,
     )
-    return Call(live, pump.emit, setup=setup, until=until)
 
 
-def _raise_end(live: LiveSession) -> NoReturn:
+def raise_end(live: LiveSession) -> NoReturn:
     """Raise what ended a session before it was connected: our own error, or the peer's reason."""
     if live.failure is not None:
         raise live.failure

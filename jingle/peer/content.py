@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..applications.base import Application
-from ..elements.core import Content
+from ..elements.core import Content, Senders
 from ..elements.declare import Element
 from ..errors import TransportFailed
 from ..session.contents import namespace_of
@@ -46,6 +46,7 @@ class LiveContent:
         make_transport: MakeTransport,
         precondition: SecurityPrecondition | None = None,
         offer: Content | None = None,
+        senders: Senders | None = None,
     ) -> None:
         """Make a content whose transport has not been described yet.
 
@@ -57,6 +58,7 @@ class LiveContent:
             make_transport: Makes a transport for this content.
             precondition: What has to protect the bytes.
             offer: What the peer proposed.
+            senders: Who sends, where that is not both.
         """
         self.id = id
         self.application = application
@@ -65,6 +67,7 @@ class LiveContent:
         self.transport = make_transport(choice.transport)
         self.precondition = precondition
         self.offer = offer
+        self.senders = offer.senders if offer is not None else senders
         self.description: Element | None = None
         self.connection: Any = None
         self.started = False
@@ -93,7 +96,7 @@ class LiveContent:
         return Content(
             creator=self.id.creator,
             name=self.id.name,
-            senders=getattr(self.application, "senders", None),
+            senders=self.senders,
             description=self.application.describe(),
             transport=await self.transport.describe(),
             security=self.precondition.describe() if self.precondition is not None else None,
@@ -125,7 +128,7 @@ class LiveContent:
         return Content(
             creator=self.id.creator,
             name=self.id.name,
-            senders=self.offer.senders,
+            senders=self.senders,
             description=self.description,
             transport=await self.transport.describe(),
             security=self.precondition.describe() if self.precondition is not None else None,

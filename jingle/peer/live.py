@@ -64,6 +64,7 @@ class LiveSession:
     Attributes:
         session: The engine's side of it.
         contents: What runs, by name.
+        gone: What ran and was removed, by name.
         accepted: Done once the session is accepted, by either side.
         accepted_at: When that was, on the event loop's clock.
         connected: Done once every content runs, with the seconds it took since the session was accepted.
@@ -76,6 +77,7 @@ class LiveSession:
         loop = asyncio.get_running_loop()
         self.session = session
         self.contents: dict[str, LiveContent] = {}
+        self.gone: dict[str, LiveContent] = {}
         self.accepted: asyncio.Future[None] = loop.create_future()
         self.connected: asyncio.Future[float] = loop.create_future()
         self.ended: asyncio.Future[Ending] = loop.create_future()
@@ -151,6 +153,27 @@ class LiveSession:
         """
         call(self.session)
         self._host.handle(self.session, self.session.take_events())
+
+    async def discard(self, name: str, reason: str | None = None) -> None:
+        """Stop a content and free what it has, without telling the peer; others go on."""
+        content = self.contents.pop(name, None)
+        if content is not None:
+            self.gone[name] = content
+            if content.task is not None and content.task is not asyncio.current_task():
+                content.task.cancel()
+            await content.stop(reason)
+            await content.aclose()
+
+    def finish(self, name: str, reason: Reason) -> None:
+        """End one content; with the last one the session ends (XEP-0166 section 7.2.5)."""
+        content = self.contents.get(name)
+        if content is None or self.session.state is not SessionState.ACTIVE:
+            self.terminate(reason.condition.value, reason.text)
+        elif len(self.contents) == 1:
+            self.act(lambda session: session.terminate(reason))
+        else:
+            self.act(lambda session: session.remove_content(content.id, reason=reason))
+            self._spawn(self.discard(name, reason.condition.value))
 
     def inform(self, payload: Element) -> None:
         """Send a session-info; nothing happens where the session has ended."""
@@ -233,8 +256,7 @@ class LiveSession:
             case events.TransportInfo(content=id, transport=transport):
                 await self._take_transport_info(id, transport)
             case events.SessionInfo(payload=payload):
-                for content in self.contents.values():
-                    content.application.info(payload)
+                self._take_info(payload)
             case events.DescriptionInfo(content=id, description=description):
                 if (described := self.contents.get(id.name)) is not None:
                     with contextlib.suppress(ProtocolError):  # advice, never a reason to fail
@@ -243,9 +265,9 @@ class LiveSession:
                 reason = Reason(condition=ReasonCondition.UNSUPPORTED_APPLICATIONS)
                 refused = [events.ContentId(content.creator, content.name) for content in added]
                 self.act(lambda session: session.reject_content(*refused, reason=reason))
-            case events.ContentRejected(contents=ids) | events.ContentRemoved(contents=ids):
+            case events.ContentRejected(contents=ids, reason=why) | events.ContentRemoved(contents=ids, reason=why):
                 for id in ids:
-                    await self._drop(id)
+                    await self.discard(id.name, why.condition.value if why is not None else None)
             case events.SecurityInfo(content=id, security=security):
                 if (secured := self.contents.get(id.name)) is not None and secured.precondition is not None:
                     secured.precondition.accept(security)
@@ -330,11 +352,12 @@ class LiveSession:
             raise failure
         self.act(lambda session: session.replace_transport(content.id, described))
 
-    async def _drop(self, id: events.ContentId) -> None:
-        content = self.contents.pop(id.name, None)
-        if content is not None:
-            await content.stop(None)
-            await content.aclose()
+    def _take_info(self, payload: Element) -> None:
+        for content in self.contents.values():
+            try:
+                content.application.info(payload)
+            except ProtocolError as exc:
+                log.info("< %s a session-info that cannot be used: %s", self.sid, exc)
 
     async def _tear_down(self) -> None:
         """Stop the media at once, give our session-terminate its moment, and close the transports."""

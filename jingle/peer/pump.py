@@ -95,7 +95,7 @@ class Pump:
         binding.on_unavailable = self._receive_unavailable
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep(), name="jingle sweep")
 
-    def emit(self, name: str, **fields: Any) -> None:
+    def emit(self, name: str, /, **fields: Any) -> None:
         """Tell the program about something that happened."""
         self._on_event(Event(name=name, time=time.time(), fields=fields))
 

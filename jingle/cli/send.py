@@ -1,0 +1,74 @@
+"""`jingle send FILE… JID`: send files and folders."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..client import MAX_FILES, Peer, Transfers
+from ..client.sending import gather_files
+from ..errors import JingleError
+from .options import Online, gather, online_options, set_up_logging
+from .output import Output
+from .progress import Bars
+from .run import run
+from .status import Status, explain
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("to", metavar="JID")
+@click.option("--description", metavar="TEXT", help="For them to read.")
+@click.option(
+    "--accept-timeout",
+    metavar="N",
+    type=click.FloatRange(min=1),
+    default=120.0,
+    show_default=True,
+    help="Seconds to wait until they accept.",
+)
+@online_options
+def send(files: tuple[Path, ...], to: str, **options: Any) -> None:
+    """Send files and folders to JID; ends when the receiver has confirmed that they arrived whole.
+
+    An interrupted transfer is continued by running the same command again.
+
+    \b
+    Example (with `jingle server` and `jingle receive inbox --jid bob@localhost ...` in other terminals):
+      jingle send README.md bob@localhost --jid alice@localhost --password secret --server 127.0.0.1 \\
+          --ca-file jingle-ca.pem
+    """
+    output = Output(as_json=options.pop("as_json"), verbosity=options["verbosity"])
+    set_up_logging(options.pop("verbosity"))
+    online = gather(options)
+    run(lambda: _send(online, output, files, to, **options), output)
+
+
+async def _send(
+    online: Online, output: Output, files: tuple[Path, ...], to: str, *, description: str | None, accept_timeout: float
+) -> Status:
+    try:
+        paths = await asyncio.to_thread(gather_files, files, description)
+    except JingleError as exc:
+        return output.fail(explain(exc))
+    with Bars(output) as bars:
+        try:
+            me = await online.connect(bars.event)
+        except JingleError as exc:
+            return output.fail(explain(exc, online=False))
+        async with me:
+            try:
+                for first in range(0, len(paths), MAX_FILES):
+                    await _send_some(me, to, paths[first : first + MAX_FILES], accept_timeout)
+            except JingleError as exc:
+                return output.fail(explain(exc))
+    return Status.DONE
+
+
+async def _send_some(me: Peer, to: str, files: Any, accept_timeout: float) -> None:
+    transfers: Transfers
+    async with me.send_files(to, files, accept_timeout=accept_timeout) as transfers:
+        await transfers.results()

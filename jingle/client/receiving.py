@@ -1,0 +1,173 @@
+"""Files that somebody offers us: each is accepted or declined by itself (XEP-0234)."""
+
+from __future__ import annotations
+
+import asyncio
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from ..applications.file_transfer.names import safe_path
+from ..applications.file_transfer.receiver import FileReceiver
+from ..applications.file_transfer.storage import Target
+from ..elements.core import Content
+from ..elements.declare import Element
+from ..errors import LocalProtocolError, SessionEnded
+from ..peer.live import LiveSession
+from ..peer.pump import Pump
+from .opening import Opening
+from .session import tell_connected, tell_the_end
+from .transfer import Transfer, hooks_of
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+
+def receiver_for(pump: Pump, live: LiveSession, offer: Content) -> FileReceiver:
+    """The application for a file that a peer offers; nothing is written before a target is chosen."""
+
+    def called() -> str:
+        return "/".join(safe_path(receiver.metadata.name if receiver.metadata is not None else None))
+
+    receiver = FileReceiver(
+        name=offer.name,
+        creator=offer.creator,
+        origin=live.peer.partition("/")[0],
+        hooks=hooks_of(lambda: live, offer.name, called, pump.emit, done="received"),
+    )
+    return receiver
+
+
+class IncomingFile:
+    """Somebody offers a file. It waits until `accept`, `decline`, or until the sender gives up.
+
+    Attributes:
+        peer: The sender's full JID.
+        sid: The session's id.
+        name: What the sender calls it, made safe: no folders, no reserved or hidden names.
+        relative_name: The same with the folders it came from, each made safe.
+        size: Bytes; `None` where the sender does not say.
+        media_type: Such as `image/png`; `None` where the sender does not say.
+        description: What the sender writes about it, or `None`.
+        gone: Done with (reason, text) when the offer is over.
+    """
+
+    __match_args__ = ("name", "size")
+
+    def __init__(self, session: IncomingFiles, content: str, receiver: FileReceiver) -> None:
+        assert receiver.metadata is not None
+        metadata = receiver.metadata
+        path = safe_path(metadata.name)
+        self._session = session
+        self._content = content
+        self._receiver = receiver
+        self.peer = session.live.peer
+        self.sid = session.live.sid
+        self.name = path[-1]
+        self.relative_name = "/".join(path)
+        self.size = metadata.size
+        self.media_type = metadata.media_type
+        self.description = metadata.description
+        self.gone: asyncio.Future[tuple[str, str | None]] = asyncio.get_running_loop().create_future()
+        self._answered = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be accepted or declined."""
+        return not (self._answered or self.gone.done())
+
+    def accept(
+        self, path: str | PathLike[str], *, overwrite: bool = False, max_size: int | None = None
+    ) -> Opening[Transfer]:
+        """Take the file; the transfer that comes back runs by itself.
+
+        Files of one session begin once each of them was accepted or declined.
+
+        Args:
+            path: Where to: a folder that exists, or the name of the file. Folders that lead to it are made.
+            overwrite: Replace a file of that name; otherwise the new one becomes `name (2).ext`.
+            max_size: Bytes; a larger file is refused.
+
+        Raises:
+            SessionEnded: The sender gave up.
+            ApplicationFailed: The file is larger than `max_size`, or the disk cannot be read.
+            LocalProtocolError: It was answered before.
+        """
+        return self.accept_into(Target.at(path, overwrites=overwrite, max_size=max_size))
+
+    def accept_into(self, target: Target) -> Opening[Transfer]:
+        """Take the file into a target of your own making; see `accept`."""
+
+        async def start() -> Transfer:
+            self._check_open()
+            description = await asyncio.to_thread(self._receiver.choose, target)
+            self._check_open()
+            self._answered = True
+            await self._session.accept(self._content, description)
+            return Transfer(self._session.live, self._receiver, name=self.name, size=self.size)
+
+        return Opening(start)
+
+    async def decline(self, reason: str = "decline", text: str | None = None) -> None:
+        """Refuse the file; nothing happens where the offer is over already."""
+        if self.is_open:
+            self._answered = True
+            await self._session.decline(self._content, reason, text)
+
+    def withdraw(self, reason: str, text: str | None) -> None:
+        """Take it that the offer is over."""
+        if not self.gone.done():
+            self.gone.set_result((reason, text))
+
+    def _check_open(self) -> None:
+        if self.gone.done():
+            raise SessionEnded(*self.gone.result())
+        if self._answered:
+            raise LocalProtocolError("this file was answered before", condition="conflict")
+
+
+class IncomingFiles:
+    """The files of one session, which is accepted once each of them was decided on."""
+
+    def __init__(self, owner: Peer, live: LiveSession) -> None:
+        self._pump = owner.pump
+        self.live = live
+        self.files = [
+            IncomingFile(self, name, content.application)
+            for name, content in live.contents.items()
+            if isinstance(content.application, FileReceiver)
+        ]
+        self._undecided = set(live.contents)
+        tell_the_end(self._pump, live, "file")
+        live.ended.add_done_callback(lambda _: self._withdraw())
+        live.connected.add_done_callback(lambda done: None if done.cancelled() else self._tell_connected())
+
+    @property
+    def description(self) -> list[dict[str, object]]:
+        """The files as events list them."""
+        return [{"name": each.relative_name, "size": each.size} for each in self.files]
+
+    async def accept(self, content: str, description: Element) -> None:
+        """One of them is wanted."""
+        self.live.contents[content].description = description
+        await self._decided(content)
+
+    async def decline(self, content: str, reason: str, text: str | None) -> None:
+        """One of them is not wanted."""
+        if len(self.live.contents) == 1:
+            await self.live.close(reason, text)
+            return
+        await self.live.discard(content, reason)
+        await self._decided(content)
+
+    async def _decided(self, content: str) -> None:
+        self._undecided.discard(content)
+        if not self._undecided and self.live.contents and not self.live.ended.done():
+            self.live.accept(await self.live.describe(), ())
+
+    def _tell_connected(self) -> None:
+        tell_connected(self._pump, self.live, kind="file", files=self.description)
+
+    def _withdraw(self) -> None:
+        ending = self.live.ended.result()
+        for file in self.files:
+            file.withdraw(ending.reason, ending.text)
