@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,10 +20,13 @@ NS_JINGLE_MESSAGE = "urn:xmpp:jingle-message:0"
 
 QUERY_TIMEOUT = 5.0
 PRESENCE_GRACE = 1.0
-"""Seconds to wait, just after login, for the presence of a contact that may be on its way."""
+"""Seconds after login in which the presence of a contact may still be on its way."""
 
 MAX_KNOWN_DEVICES = 2000
+"""Online devices of all others that are remembered; whoever was heard of first is forgotten first."""
+
 MAX_DEVICES_ASKED = 16
+"""Devices of one account that are asked what they can do; those of the highest priority."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,20 +41,35 @@ class Device:
     """What its disco#info says; empty where it did not answer."""
 
 
+class _Priority(int):
+    """That of one presence; two presences of a device are told apart although they say the same."""
+
+
 class Discovery:
-    """Features of ours and of others."""
+    """Features of ours and of others.
+
+    Who is online is kept here and not taken from slixmpp's roster, which forgets it when the connection breaks although
+    stream management goes on where it was and no presence comes again (XEP-0198).
+    """
 
     def __init__(self, xmpp: BaseXMPP) -> None:
         self.xmpp = xmpp
+        self._online: dict[str, int] = {}
         self._features: dict[str, frozenset[str]] = {}
-        self._seen = asyncio.Event()
-        for event in ("presence_available", "presence_unavailable"):
-            xmpp.add_event_handler(event, self._forget)
+        self._arrived = asyncio.Event()
+        self._settled_at = 0.0
+        self._handlers = {
+            "session_start": self._begin,
+            "presence_available": self._appear,
+            "presence_unavailable": self._disappear,
+        }
+        for event, handler in self._handlers.items():
+            xmpp.add_event_handler(event, handler)
 
     def close(self) -> None:
-        """Stop listening to presence."""
-        for event in ("presence_available", "presence_unavailable"):
-            self.xmpp.del_event_handler(event, self._forget)
+        """Stop listening to presence; safe to call twice."""
+        for event, handler in self._handlers.items():
+            self.xmpp.del_event_handler(event, handler)
 
     def announce(self, features: Iterable[str]) -> None:
         """Put features into our disco#info; the next presence carries the caps that follow from them."""
@@ -62,55 +81,64 @@ class Discovery:
         known = self._features.get(jid)
         if known is not None:
             return known
+        announced = self._online.get(jid)
         try:
             info = await self.xmpp.plugin["xep_0030"].get_info(jid=JID(jid), cached=True, timeout=QUERY_TIMEOUT)
         except (IqError, IqTimeout) as exc:
             log.info("%s does not say what it can do: %s", jid, exc)
             return frozenset()
         found = frozenset(str(feature) for feature in info["disco_info"]["features"])
-        if len(self._features) >= MAX_KNOWN_DEVICES:
-            self._features.clear()
-        self._features[jid] = found
+        # Only what a presence will tell us the end of is remembered, and not what was asked before the last presence.
+        if announced is not None and self._online.get(jid) is announced:
+            self._features[jid] = found
         return found
 
     async def devices(self, bare: str, *, contact: bool) -> tuple[Device, ...]:
         """The online devices of `bare` with their features, best priority first.
 
-        Empty where their presence is not for us to see; waits up to `PRESENCE_GRACE` for that of a contact.
+        Empty where their presence is not for us to see. Just after login, waits for that of a contact.
         """
-        if contact and not self._resources(bare):
+        if contact:
             await self._wait_for_presence(bare)
-        resources = self._resources(bare)[:MAX_DEVICES_ASKED]
-        features = await asyncio.gather(*(self.features_of(jid) for jid, _ in resources))
+        online = self._devices_of(bare)[:MAX_DEVICES_ASKED]
+        features = await asyncio.gather(*(self.features_of(jid) for jid, _ in online))
         return tuple(
             Device(jid=jid, priority=priority, features=found)
-            for (jid, priority), found in zip(resources, features, strict=True)
+            for (jid, priority), found in zip(online, features, strict=True)
         )
 
-    def _resources(self, bare: str) -> list[tuple[str, int]]:
-        if self.xmpp.is_component or bare not in self.xmpp.client_roster.keys():
-            return []
+    def _devices_of(self, bare: str) -> list[tuple[str, int]]:
         own = str(self.xmpp.boundjid.full)
-        found = [
-            (f"{bare}/{resource}", int(presence.get("priority") or 0))
-            for resource, presence in self.xmpp.client_roster[bare].resources.items()
-            if f"{bare}/{resource}" != own
-        ]
+        found = [each for each in self._online.items() if each[0].partition("/")[0] == bare and each[0] != own]
         return sorted(found, key=lambda device: -device[1])
 
     async def _wait_for_presence(self, bare: str) -> None:
-        try:
-            async with asyncio.timeout(PRESENCE_GRACE):
-                while not self._resources(bare):
-                    self._seen.clear()
-                    await self._seen.wait()
-        except TimeoutError:
-            log.debug("no presence of %s within %g s", bare, PRESENCE_GRACE)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._settled_at):
+                while not self._devices_of(bare):
+                    self._arrived.clear()
+                    await self._arrived.wait()
 
-    def _forget(self, presence: Presence) -> None:
-        """A presence may bring new caps, so what was known of that device is asked again."""
-        self._features.pop(str(presence["from"]), None)
-        self._seen.set()
+    def _begin(self, event: object) -> None:
+        """A fresh session: whoever is online will be announced."""
+        self._online.clear()
+        self._features.clear()
+        self._settled_at = asyncio.get_running_loop().time() + PRESENCE_GRACE
+
+    def _appear(self, presence: Presence) -> None:
+        self._disappear(presence)
+        while len(self._online) >= MAX_KNOWN_DEVICES:
+            self._forget(next(iter(self._online)))
+        self._online[str(presence["from"])] = _Priority(presence["priority"])
+        self._arrived.set()
+
+    def _disappear(self, presence: Presence) -> None:
+        """Also before a new presence, which may bring new caps: what the device can do is asked again."""
+        self._forget(str(presence["from"]))
+
+    def _forget(self, jid: str) -> None:
+        self._online.pop(jid, None)
+        self._features.pop(jid, None)
 
 
 def best_device(devices: Iterable[Device], wanted: frozenset[str]) -> Device | None:
