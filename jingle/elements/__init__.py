@@ -10,6 +10,7 @@ from . import (
     file_transfer,
     hashes,
     ibb,
+    ice_options,
     ice_udp,
     initiation,
     invite,
@@ -17,6 +18,7 @@ from . import (
     raw_udp,
     rtp,
     s5b,
+    sdp_extension,
     security,
     services,
 )
@@ -27,6 +29,7 @@ __all__ = [
     "file_transfer",
     "hashes",
     "ibb",
+    "ice_options",
     "ice_udp",
     "initiation",
     "invite",
@@ -34,6 +37,7 @@ __all__ = [
     "raw_udp",
     "rtp",
     "s5b",
+    "sdp_extension",
     "security",
     "services",
 ]

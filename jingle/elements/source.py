@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from xml.etree import ElementTree as ET
 
 XML = "http://www.w3.org/XML/1998/namespace"
@@ -12,6 +13,7 @@ _ATTRIBUTE = str.maketrans(
 )
 
 
+@lru_cache(maxsize=1024)
 def split(tag: str) -> tuple[str, str]:
     """Return the namespace and the local name of a tag in ElementTree's `{namespace}name` notation."""
     namespace, brace, name = tag.rpartition("}")

@@ -13,6 +13,7 @@ from jingle.elements import (
     file_transfer,
     hashes,
     ibb,
+    ice_options,
     ice_udp,
     initiation,
     invite,
@@ -20,6 +21,7 @@ from jingle.elements import (
     raw_udp,
     rtp,
     s5b,
+    sdp_extension,
     security,
     services,
 )
@@ -421,6 +423,45 @@ MEANINGS: list[tuple[str, Element]] = [
         security.XtlsSecurity(
             fingerprint=security.CertificateFingerprint(algo="sha-256", value="ab:cd"),
             methods=(security.SecurityMethod(name="x509"), security.SecurityMethod(name="srp")),
+        ),
+    ),
+    (
+        "<session xmlns='urn:jingle-toolkit:sdp:0' name='talk' origin='- 1 2 IN IP4 127.0.0.1'>"
+        "<line type='i' value='about it'/><attribute name='ice-lite'/></session>",
+        sdp_extension.SdpSession(
+            origin="- 1 2 IN IP4 127.0.0.1",
+            name="talk",
+            lines=(sdp_extension.SdpLine(type="i", value="about it"),),
+            attributes=(sdp_extension.SdpAttribute(name="ice-lite"),),
+        ),
+    ),
+    (
+        "<media xmlns='urn:jingle-toolkit:sdp:0' connection='IN IP4 192.0.2.1' formats='t38' media='image' mid='false' "
+        "port='9' port-count='2' profile='udptl' rtcp=''><attribute name='rid' value='hi send'/></media>",
+        sdp_extension.SdpMedia(
+            media="image",
+            port=9,
+            port_count=2,
+            profile="udptl",
+            formats="t38",
+            connection="IN IP4 192.0.2.1",
+            rtcp="",
+            mid=False,
+            attributes=(sdp_extension.SdpAttribute(name="rid", value="hi send"),),
+        ),
+    ),
+    (
+        "<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1'>"
+        f"<candidate {HOST}><extension xmlns='urn:jingle-toolkit:sdp:0' name='network-id' value='1'/></candidate>"
+        "<trickle xmlns='http://gultsch.de/xmpp/drafts/jingle/transports/ice-udp/option'/>"
+        "<renomination xmlns='http://gultsch.de/xmpp/drafts/jingle/transports/ice-udp/option'/></transport>",
+        ice_udp.IceUdpTransport(
+            candidates=(
+                ice_udp.Candidate(
+                    **HOST_FIELDS, extra=(sdp_extension.CandidateExtension(name="network-id", value="1"),)
+                ),
+            ),
+            extra=(ice_options.Trickle(), ice_options.Renomination()),
         ),
     ),
 ]

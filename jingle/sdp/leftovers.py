@@ -1,0 +1,228 @@
+"""What a `<content/>` says and SDP has no word for: carried in SDP as XML, one element an attribute.
+
+`a=jingle-element:<transport xmlns='...' pwd='...'/>` says: give the element that this one names these attributes and
+children. SDP requires that attributes nobody knows are passed over (RFC 8866 section 6), and browsers do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from ..elements import ice_udp, raw_udp, rtp
+from ..elements.core import Content, Role
+from ..elements.declare import Element, Unknown, parse, serialize
+from ..elements.ice_options import Renomination, Trickle
+from ..elements.model import plan_of
+from ..elements.sdp_extension import CandidateExtension, SdpMedia
+from ..elements.source import split, to_text
+from ..errors import LocalProtocolError, RemoteProtocolError
+from .draft import completed
+from .rules_rtp import ssrc_of
+from .rules_transport import raw_id, read_raw
+
+ELEMENT = "jingle-element"
+
+FORBIDDEN_IN_LINE = re.compile("[\t\n\x7f\x85\u2028\u2029]")
+
+MAPPED = (SdpMedia, CandidateExtension, Trickle, Renomination, rtp.Bandwidth)
+"""Elements that a mapping rule looks for in the `extra` of others."""
+
+IDENTITY: dict[str, tuple[str, ...]] = {
+    "candidate": ("component", "ip", "port"),
+    "content": (),
+    "crypto": ("tag",),
+    "description": (),
+    "encryption": (),
+    "fingerprint": ("hash",),
+    "payload-type": ("id",),
+    "rtp-hdrext": ("id", "uri"),
+    "sctpmap": (),
+    "source": ("ssrc",),
+    "transport": (),
+}
+"""Which attributes tell an element from its like; of any other element all attributes do."""
+
+
+# What is left over of an element, beside what it has no field for.
+
+
+def _of_description(description: rtp.RtpDescription) -> tuple[dict[str, str], list[Element]]:
+    said = [source for source in description.sources if source.parameters]
+    kept: dict[str, str] = {}
+    if description.ssrc is not None and description.ssrc != ssrc_of(tuple(said)):
+        kept["ssrc"] = str(description.ssrc)
+    children: list[Element] = [source for source in description.sources if not source.parameters]
+    seen: set[int] = set()
+    for kind in description.payload_types:
+        if kind.id in seen:
+            children.append(kind)
+        seen.add(kind.id)
+    if description.encryption is not None and not description.encryption.cryptos:
+        children.append(description.encryption)
+    return kept, children
+
+
+def _of_payload_type(kind: rtp.PayloadType) -> tuple[dict[str, str], list[Element]]:
+    if kind.name is not None and kind.clockrate is not None:
+        return {}, []
+    name, clockrate, _ = completed(kind.id, kind.name, kind.clockrate, kind.channels)
+    if name is not None and clockrate is not None:
+        return {}, []
+    # Without a name there is no `a=rtpmap`, and without a clock rate it has no channels.
+    kept = {"clockrate": str(kind.clockrate)} if kind.clockrate is not None else {}
+    if kind.channels is not None:
+        kept["channels"] = str(kind.channels)
+    return kept, []
+
+
+def _of_raw(transport: raw_udp.RawUdpTransport) -> tuple[dict[str, str], list[Element]]:
+    placed = read_raw(transport)
+    return {}, [each for each in transport.candidates if all(each is not other for other in placed)]
+
+
+def _of_raw_candidate(candidate: raw_udp.RawCandidate) -> tuple[dict[str, str], list[Element]]:
+    kept = {}
+    if candidate.generation:
+        kept["generation"] = str(candidate.generation)
+    if candidate.type is not None:
+        kept["type"] = candidate.type.value
+    if candidate.id is not None and candidate.id != raw_id(candidate.component, candidate.ip, candidate.port):
+        kept["id"] = candidate.id
+    return kept, []
+
+
+def _of_required(element: Any) -> tuple[dict[str, str], list[Element]]:
+    return ({} if element.required is None else {"required": "true" if element.required else "false"}), []
+
+
+def _of_ice2(transport: ice_udp.IceTransport) -> tuple[dict[str, str], list[Element]]:
+    kept, children = _of_ice(transport)
+    return kept if transport.ice2 is None else {"ice2": "true" if transport.ice2 else "false"}, children
+
+
+def _of_ice(transport: ice_udp.AnyIceTransport) -> tuple[dict[str, str], list[Element]]:
+    return {}, list(transport.channels)
+
+
+def _of_sctp_map(found: ice_udp.SctpMap) -> tuple[dict[str, str], list[Element]]:
+    return ({} if found.streams is None else {"streams": str(found.streams)}), []
+
+
+MAPPED_TRANSPORTS = (ice_udp.AnyIceTransport, ice_udp.DataChannelTransport, raw_udp.RawUdpTransport)
+
+LEFT: dict[type[Element], Callable[[Any], tuple[dict[str, str], list[Element]]]] = {
+    rtp.RtpDescription: _of_description,
+    rtp.PayloadType: _of_payload_type,
+    rtp.Encryption: _of_required,
+    ice_udp.Fingerprint: _of_required,
+    ice_udp.IceUdpTransport: _of_ice,
+    ice_udp.IceTransport: _of_ice2,
+    ice_udp.SctpMap: _of_sctp_map,
+    raw_udp.RawUdpTransport: _of_raw,
+    raw_udp.RawCandidate: _of_raw_candidate,
+}
+
+
+def collect(content: Content, *, told: tuple[bool, bool], has_map: bool, has_senders: bool) -> list[str]:
+    """Return what SDP cannot say of a content, as the values of the attributes that carry it.
+
+    Args:
+        content: What the section was made from.
+        told: Whether the section will become a description, and a transport, in the action it came in.
+        has_map: The section has an `a=sctpmap`, and so says all of a `<sctpmap/>`.
+        has_senders: The direction of the section will become `senders`, which it does in some actions only.
+    """
+    description = content.description if told[0] else None
+    transport = content.transport if told[1] else None
+    said = [each for each in (description, transport) if isinstance(each, (rtp.RtpDescription, *MAPPED_TRANSPORTS))]
+    parts = (content.description, content.transport, content.security, *content.extra)
+    foreign = [part for part in parts if part is not None and not isinstance(part, MAPPED)]
+    foreign = [part for part in foreign if all(part is not each for each in said)]
+    kept = {} if content.disposition is None else {"disposition": content.disposition}
+    if content.creator is not Role.INITIATOR:
+        kept["creator"] = content.creator.value
+    if not has_senders and content.senders is not None:
+        kept["senders"] = content.senders.value
+    shells = [_shell(content, kept, foreign)]
+    for element in (inner for part in said for inner in _within(part)):
+        left = LEFT.get(element.__class__)
+        if left is None and not element.extra and not element.extra_attributes:
+            continue
+        attributes, children = left(element) if left is not None else ({}, [])
+        if not (has_map and isinstance(element, ice_udp.SctpMap)):
+            extra = [each for each in element.extra if not isinstance(each, MAPPED)]
+            shells.append(_shell(element, attributes, [*children, *extra]))
+    return [one_line(shell) for shell in shells if shell is not None]
+
+
+def one_line(xml: ET.Element) -> str:
+    """Write an element so that it fits into the value of an attribute."""
+    return FORBIDDEN_IN_LINE.sub(lambda found: f"&#{ord(found.group())};", to_text(xml))
+
+
+def _within(element: Element) -> list[Element]:
+    """Return an element and all in it that SDP says, in order."""
+    found = [element]
+    for each in found:
+        values = each.__dict__
+        for field in _FIELDS.get(each.__class__) or _child_fields(each.__class__):
+            value = values[field]
+            if value.__class__ is tuple:
+                found += value
+            elif value is not None and not (field == "encryption" and not value.cryptos):
+                found.append(value)
+    return found
+
+
+_FIELDS: dict[type[Element], tuple[str, ...]] = {}
+
+
+def _child_fields(model: type[Element]) -> tuple[str, ...]:
+    """Return the fields of a model that hold elements, worked out once."""
+    known = _FIELDS.get(model)
+    if known is None:
+        slots = plan_of(model).in_order
+        holding = [slot.field for slot in slots if slot.kind in ("child", "children")]
+        known = _FIELDS[model] = tuple([field for field in holding if field not in ("extra", "channels")])
+    return known
+
+
+def _shell(element: Element, kept: dict[str, str], children: list[Element]) -> ET.Element | None:
+    """Return an element that names another one, with nothing but these attributes and children; or none at all."""
+    if not kept and not children and not element.extra_attributes:
+        return None
+    written = serialize(element)
+    shell = ET.Element(written.tag)
+    identity = {name: written.get(name, "") for name in IDENTITY.get(element.NAME, tuple(written.keys()))}
+    for name, value in (*identity.items(), *kept.items(), *element.extra_attributes):
+        shell.set(name, value)
+    shell.extend([serialize(each) for each in children])
+    return shell
+
+
+def restore(content: Content, kept: Iterable[str]) -> Content:
+    """Give a content back what `collect` found; what no longer has its place is left out.
+
+    Raises:
+        LocalProtocolError: An attribute that carries XML carries something else.
+    """
+    root = serialize(content)
+    for source in kept:
+        shell = serialize(Unknown(namespace="", name="", source=source))
+        identity = IDENTITY.get(split(shell.tag)[1], tuple(shell.keys()))
+        found = next(
+            (each for each in root.iter(shell.tag) if all(each.get(n) == shell.get(n) for n in identity)), None
+        )
+        if found is not None:
+            for name, value in shell.items():
+                found.set(name, value)
+            found.extend(list(shell))
+    try:
+        restored = parse(root)
+    except RemoteProtocolError as exc:
+        raise LocalProtocolError(f"with what a={ELEMENT} carries: {exc}") from None
+    assert isinstance(restored, Content)
+    return restored
