@@ -58,18 +58,13 @@ class Discovery:
         self._features: dict[str, frozenset[str]] = {}
         self._arrived = asyncio.Event()
         self._settled_at = 0.0
-        self._handlers = {
-            "session_start": self._begin,
-            "presence_available": self._appear,
-            "presence_unavailable": self._disappear,
-        }
-        for event, handler in self._handlers.items():
-            xmpp.add_event_handler(event, handler)
+        xmpp.add_event_handler("session_start", self._begin)
+        xmpp.add_event_handler("presence", self._take_presence)
 
     def close(self) -> None:
         """Stop listening to presence; safe to call twice."""
-        for event, handler in self._handlers.items():
-            self.xmpp.del_event_handler(event, handler)
+        self.xmpp.del_event_handler("session_start", self._begin)
+        self.xmpp.del_event_handler("presence", self._take_presence)
 
     def announce(self, features: Iterable[str]) -> None:
         """Put features into our disco#info; the next presence carries the caps that follow from them."""
@@ -125,16 +120,16 @@ class Discovery:
         self._features.clear()
         self._settled_at = asyncio.get_running_loop().time() + PRESENCE_GRACE
 
-    def _appear(self, presence: Presence) -> None:
-        self._disappear(presence)
-        while len(self._online) >= MAX_KNOWN_DEVICES:
-            self._forget(next(iter(self._online)))
-        self._online[str(presence["from"])] = _Priority(presence["priority"])
-        self._arrived.set()
-
-    def _disappear(self, presence: Presence) -> None:
-        """Also before a new presence, which may bring new caps: what the device can do is asked again."""
-        self._forget(str(presence["from"]))
+    def _take_presence(self, presence: Presence) -> None:
+        jid, kind = str(presence["from"]), presence.xml.get("type")
+        if kind in (None, "unavailable"):
+            # A new presence may bring new caps, so what the device can do is asked again.
+            self._forget(jid)
+        if kind is None:
+            while len(self._online) >= MAX_KNOWN_DEVICES:
+                self._forget(next(iter(self._online)))
+            self._online[jid] = _Priority(presence["priority"])
+            self._arrived.set()
 
     def _forget(self, jid: str) -> None:
         self._online.pop(jid, None)
