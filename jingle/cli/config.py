@@ -31,7 +31,8 @@ def named_account(name: str) -> tuple[str, str]:
         raise click.UsageError(f"--account {name}: there is no {path}") from None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise click.UsageError(f"--account {name}: cannot read {path}: {exc}") from None
-    account = config.get("accounts", {}).get(name)
+    accounts = config.get("accounts")
+    account = accounts.get(name) if isinstance(accounts, dict) else None
     if not isinstance(account, dict) or not isinstance(account.get("jid"), str):
         raise click.UsageError(f"--account {name}: {path} has no [accounts.{name}] with a jid")
     if isinstance(account.get("password"), str):

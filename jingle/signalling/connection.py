@@ -232,6 +232,8 @@ class XmppConnection:
         was_up, self._is_up = self._is_up, False
         if self._closing:
             return
+        if isinstance(reason, ssl.SSLCertVerificationError):  # after STARTTLS, slixmpp tells of the end first
+            self._failure = _untrusted(reason)
         if self._is_logging_in:
             self._fail(self._failure or SignallingError("connection-failed", str(reason or "the server hung up")))
             return
@@ -252,7 +254,7 @@ class XmppConnection:
 
     def _on_connection_failed(self, error: Any) -> None:
         if isinstance(error, ssl.SSLCertVerificationError):
-            self._failure = SignallingError("certificate", error.verify_message)
+            self._failure = _untrusted(error)
         else:
             self._failure = SignallingError("remote-server-not-found", str(error))
 
@@ -278,13 +280,16 @@ class XmppConnection:
         )
 
     def _on_untrusted(self, error: Any) -> None:
-        message = getattr(error, "verify_message", None) or str(error)
-        self._failure = SignallingError("certificate", message)
+        self._failure = _untrusted(error)
         self._fail(self._failure)
         self.xmpp.disconnect(wait=0)
 
     def _on_stream_error(self, error: Any) -> None:
         self._failure = SignallingError(str(error["condition"]), str(error["text"]) or None)
+
+
+def _untrusted(error: Any) -> SignallingError:
+    return SignallingError("certificate", getattr(error, "verify_message", None) or str(error))
 
 
 def _ssl_context(ca_file: Path | None) -> ssl.SSLContext:
