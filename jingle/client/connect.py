@@ -100,6 +100,7 @@ def connect(
     media = MediaOptions(codecs=tuple(codecs) if codecs is not None else None, dtx=dtx)
 
     async def start() -> Peer:
+        connection = XmppConnection(account, resource=f"jingle-{secrets.token_hex(3)}")
         tracing = Trace(Path(trace)) if trace is not None else None
 
         def tell(event: Event) -> None:
@@ -108,7 +109,6 @@ def connect(
             if on_event is not None:
                 on_event(event)
 
-        connection = XmppConnection(account, resource=f"jingle-{secrets.token_hex(3)}")
         peer = bind(
             connection.xmpp,
             options=options,
