@@ -63,6 +63,7 @@ class LiveSession:
 
     Attributes:
         session: The engine's side of it.
+        origin: The peer's full JID and the sid as they were at first; a redirection changes the peer.
         contents: What runs, by name.
         gone: What ran and was removed, by name.
         accepted: Done once the session is accepted, by either side.
@@ -76,6 +77,7 @@ class LiveSession:
     def __init__(self, host: Host, session: Session) -> None:
         loop = asyncio.get_running_loop()
         self.session = session
+        self.origin = (session.peer, session.sid)
         self.contents: dict[str, LiveContent] = {}
         self.gone: dict[str, LiveContent] = {}
         self.accepted: asyncio.Future[None] = loop.create_future()

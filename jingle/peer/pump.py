@@ -48,7 +48,7 @@ class Pump:
     """Everything Jingle of one XMPP address.
 
     Attributes:
-        sessions: The live sessions by (peer's full JID, sid).
+        sessions: The live sessions, by the engine's side of each.
         on_session: Called with each session that a peer initiates, once it is acknowledged and running.
         on_proposal: Called with everything about proposals that is not a message to send.
         on_unavailable: Called with the full JID of whoever goes offline, after its sessions were ended.
@@ -79,7 +79,7 @@ class Pump:
         self.require_encryption = require_encryption
         self.in_order = in_order
         self.policy = policy
-        self.sessions: dict[tuple[str, str], LiveSession] = {}
+        self.sessions: dict[Session, LiveSession] = {}
         self._early: dict[tuple[str, str], list[tuple[str, Element]]] = {}
         self.on_session: Callable[[LiveSession, events.SessionInitiated], None] = lambda live, event: live.terminate(
             "busy"
@@ -105,7 +105,7 @@ class Pump:
 
     def is_engaged(self, jid: str) -> bool:
         """Whether a session with this full JID is running, so that it may talk to us whoever it is."""
-        return any(peer == jid for peer, _ in self.sessions)
+        return any(live.peer == jid for live in self.sessions.values())
 
     async def aclose(self) -> None:
         """End every session and wait until they are freed."""
@@ -149,10 +149,8 @@ class Pump:
             self._carry_out(session, event, None)
 
     def _live(self, session: Session) -> LiveSession:
-        live = LiveSession(self, session)
-        key = (session.peer, session.sid)
-        self.sessions[key] = live
-        live.ended.add_done_callback(lambda _: self.sessions.pop((session.peer, session.sid), None))
+        live = self.sessions[session] = LiveSession(self, session)
+        live.ended.add_done_callback(lambda _: self.sessions.pop(session))
         return live
 
     def _receive_jingle(self, sender: str, jingle: Jingle, reply: Replier) -> None:
@@ -160,7 +158,7 @@ class Pump:
             self._carry_out(session, event, reply)
 
     def _carry_out(self, session: Session | None, event: events.Event, reply: Replier | None) -> None:
-        live = self.sessions.get((session.peer, session.sid)) if session is not None else None
+        live = self.sessions.get(session) if session is not None else None
         match event:
             case events.Reply(error=error):
                 assert reply is not None
@@ -173,9 +171,6 @@ class Pump:
             case events.SessionInitiated():
                 assert session is not None
                 self._admit(session, event)
-            case events.Redirected(peer=peer):
-                if live is None:
-                    self._rekey(session)
             case _:
                 if live is not None:
                     live.take(event)
@@ -191,12 +186,6 @@ class Pump:
             self.handle(session, session.take_events())
 
         self.binding.send_request(session.peer, jingle, answered)
-
-    def _rekey(self, session: Session | None) -> None:
-        """A redirection changed the session's peer (XEP-0166 section 13.5)."""
-        for key, live in list(self.sessions.items()):
-            if live.session is session:
-                self.sessions[live.peer, live.sid] = self.sessions.pop(key)
 
     def _admit(self, session: Session, event: events.SessionInitiated) -> None:
         live = self._live(session)
@@ -268,7 +257,7 @@ class Pump:
         """What makes the transports of one content of a session, which need not be initiated yet."""
 
         def send_info(info: Element) -> None:
-            live = self.sessions.get((peer, sid))
+            live = next((live for live in self.sessions.values() if live.origin == (peer, sid)), None)
             if live is not None:
                 live.send_transport_info(name, info)
             else:
@@ -366,7 +355,7 @@ class Pump:
     # Presence
 
     def _receive_unavailable(self, jid: str) -> None:
-        for (peer, _), live in list(self.sessions.items()):
-            if peer == jid:
+        for live in list(self.sessions.values()):
+            if live.peer == jid:
                 live.terminate("gone", "the peer went offline")
         self.on_unavailable(jid)
