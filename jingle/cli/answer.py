@@ -12,7 +12,7 @@ import click
 
 from ..client import Call, IncomingCall, Peer
 from ..errors import JingleError
-from .media import audio_source, media_options
+from .media import audio_source, check_recording, media_options, ready_source
 from .options import Online, gather, online_options, set_up_logging
 from .output import Output
 from .run import run
@@ -65,7 +65,8 @@ async def _answer(
     decline: bool,
     ring: float,
 ) -> Status:
-    await audio_source(play).aclose()  # a file that cannot be read is told before anybody calls
+    await (await ready_source(play)).aclose()  # what cannot be played is told before anybody calls
+    check_recording(record)
     try:
         me = await online.connect(output.event)
     except JingleError as exc:

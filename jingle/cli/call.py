@@ -9,7 +9,7 @@ import click
 
 from ..client import Call
 from ..errors import JingleError
-from .media import audio_source, media_options
+from .media import check_recording, media_options, ready_source
 from .options import Online, gather, online_options, set_up_logging
 from .output import Output
 from .run import run
@@ -57,10 +57,10 @@ async def _call(
     dtmf: str | None,
     ring_timeout: float,
 ) -> Status:
-    source = audio_source(play)
-    connecting = online.connect(output.event)
+    check_recording(record)
+    source = await ready_source(play)
     try:
-        me = await connecting
+        me = await online.connect(output.event)
     except JingleError as exc:
         await source.aclose()
         return output.fail(explain(exc, online=False))

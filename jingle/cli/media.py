@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ import click
 
 from ..client import File, Microphone, Silence, Source, Tone
 from ..errors import MediaError
+from ..media.recorder import Recorder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,3 +60,27 @@ def audio_source(play: str | None) -> Source:
             return Silence()
         case _:
             return File(play)
+
+
+async def ready_source(play: str | None) -> Source:
+    """The source that `--play` names, opened: what cannot be played is found before going online.
+
+    Raises:
+        MediaError: It cannot be read, or there is no such device.
+    """
+    source = audio_source(play)
+    await source.open()
+    return source
+
+
+def check_recording(path: Path | None) -> None:
+    """Find before going online that `--record` cannot be written; leaves what is there as it is.
+
+    Raises:
+        MediaError: It cannot.
+    """
+    if path is None:
+        return
+    Recorder(path)  # knows the formats
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise MediaError(f"cannot record to {path}: no such folder, or it cannot be written")
