@@ -56,7 +56,11 @@ async def _serve(port: int, accounts: dict[str, str], ca_file: Path, output: Out
         output.say(f"error: cannot listen on port {port}: {exc.strerror or exc}")
         return Status.USAGE
     try:
-        await asyncio.to_thread(shutil.copyfile, running.ca_file, ca_file)
+        try:
+            await asyncio.to_thread(shutil.copyfile, running.ca_file, ca_file)
+        except OSError as exc:
+            output.say(f"error: cannot write the CA to {ca_file}: {exc.strerror or exc}")
+            return Status.USAGE
         if output.as_json:
             sys.stdout.write(json.dumps({"event": "listening", "port": running.port, "ca_file": str(ca_file)}) + "\n")
             sys.stdout.flush()
