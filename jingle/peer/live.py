@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..elements.core import Content, Group, Reason, ReasonCondition, Role
+from ..elements.core import Action, Content, Group, Reason, ReasonCondition, Role
 from ..elements.declare import Element
 from ..errors import ApplicationFailed, JingleError, MediaError, ProtocolError, TransportFailed
 from ..session import events
@@ -90,7 +90,9 @@ class LiveSession:
         self.shared: object = None
         self._over = asyncio.Event()
         self._reason: events.SessionEnded | None = None
-        self._terminate_answered = asyncio.Event()
+        self._ended_at: float | None = None
+        self._told = asyncio.Event()
+        self._told.set()
         self.accepted_at: float | None = None
         self._connected_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,14 +112,20 @@ class LiveSession:
 
     def take(self, event: events.Event) -> None:
         """Take an event of the engine; what needs waiting is done in order by the session's own task."""
-        if isinstance(event, events.SessionEnded):
-            self._reason = self._reason or event
-            self._over.set()
-            return
-        if isinstance(event, events.Acknowledged | events.Refused | events.TimedOut):
-            if event.action.value == "session-terminate":
-                self._terminate_answered.set()
-            return
+        match event:
+            case events.SessionEnded():
+                self._reason = event
+                self._ended_at = asyncio.get_running_loop().time()
+                self._over.set()
+                return
+            case events.Send(jingle=jingle):
+                if jingle.action is Action.SESSION_TERMINATE:
+                    self._told.clear()
+                return
+            case events.Acknowledged(action=action) | events.Refused(action=action) | events.TimedOut(action=action):
+                if action is Action.SESSION_TERMINATE:
+                    self._told.set()
+                return
         try:
             self._backlog.put_nowait(event)
         except asyncio.QueueFull:
@@ -367,11 +375,10 @@ class LiveSession:
         reason = self._reason.reason.condition.value if self._reason.reason else None
         contents = list(self.contents.values())
         await asyncio.gather(*(self._free(content.stop(reason)) for content in contents))
-        if not self._reason.by_peer:
-            # The end of the media travels faster than the terminate through two servers; ours first, so that the
-            # peer hears the reason and not a broken connection.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._terminate_answered.wait(), TERMINATE_TIMEOUT)
+        # The end of the media travels faster than the terminate through two servers; ours first, so that the peer
+        # hears the reason and not a broken connection.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._told.wait(), TERMINATE_TIMEOUT)
         await asyncio.gather(*(self._free(content.aclose()) for content in contents))
 
     async def _free(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -379,6 +386,9 @@ class LiveSession:
             await coroutine
         except JingleError as exc:
             log.warning("session %s: %s", self.sid, exc)
+        except Exception:
+            # What else there is has to be freed all the same.
+            log.exception("session %s: something was not freed", self.sid)
 
     def _settle(self) -> None:
         self.accepted.cancel()
@@ -390,8 +400,8 @@ class LiveSession:
                     reason=reason.condition.value if reason is not None else "success",
                     text=reason.text if reason is not None else None,
                     by_peer=self._reason.by_peer if self._reason is not None else False,
-                    seconds=asyncio.get_running_loop().time() - self._connected_at
-                    if self._connected_at is not None
+                    seconds=self._ended_at - self._connected_at
+                    if self._connected_at is not None and self._ended_at is not None
                     else 0.0,
                 )
             )

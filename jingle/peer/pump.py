@@ -165,6 +165,8 @@ class Pump:
                 reply(error)
             case events.Send(jingle=jingle, token=token):
                 assert session is not None
+                if live is not None:
+                    live.take(event)
                 self._send(session, jingle, token)
             case events.CallerRefused(peer=peer):
                 self.emit("refused", peer=peer, reason="service-unavailable")
