@@ -8,12 +8,12 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from ..applications.rtp.call import RtpApplication
-from ..elements.core import Group, Reason, ReasonCondition
+from ..elements.core import Group
 from ..elements.rtp import RtpDescription
 from ..errors import LocalProtocolError, SessionEnded
 from ..media.base import Source
 from ..media.recorder import Recorder
-from ..peer.live import LiveSession
+from ..peer.live import LiveSession, reason_of
 from ..session import initiation_events as proposals
 from .call import Call, first, media_of, prepared, rtp_applications
 from .opening import Opening
@@ -106,14 +106,17 @@ class IncomingCall:
         Args:
             reason: `decline`, or `busy`, which tells that we are in another call.
             text: For the caller to read.
+
+        Raises:
+            LocalProtocolError: There is no such reason.
         """
+        declined = reason_of(reason, text)
         if not self.is_open:
             return
         self._answered = True
         if self._session.done():
             await self._session.result().close(reason, text)
             return
-        declined = Reason(condition=ReasonCondition(reason), text=text)
         self._pump.act(lambda machine: machine.reject(self.sid, declined))
         self._tell_the_end(reason, text)
         self._owner.forget(self)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from ..elements.core import Action, Content, Group, Reason, ReasonCondition, Role
 from ..elements.declare import Element
-from ..errors import ApplicationFailed, JingleError, MediaError, ProtocolError, TransportFailed
+from ..errors import ApplicationFailed, JingleError, LocalProtocolError, MediaError, ProtocolError, TransportFailed
 from ..session import events
 from ..session.engine import Session
 from ..session.state import SessionState
@@ -48,6 +48,18 @@ class Ending:
     by_peer: bool
     seconds: float
     """From connected to ended; 0 where it never connected."""
+
+
+def reason_of(name: str, text: str | None = None) -> Reason:
+    """The element for a reason's name.
+
+    Raises:
+        LocalProtocolError: XEP-0166 section 7.4 knows no such reason.
+    """
+    try:
+        return Reason(condition=ReasonCondition(name), text=text)
+    except ValueError:
+        raise LocalProtocolError(f"{name!r} is no reason to end a session with") from None
 
 
 class Host(Protocol):
@@ -151,9 +163,19 @@ class LiveSession:
         self.mark_accepted()
 
     def terminate(self, reason: str, text: str | None = None) -> None:
-        """End the session at once, media included; nothing happens where it has ended already."""
-        if self.session.state in (SessionState.PENDING, SessionState.ACTIVE):
-            self.act(lambda session: session.terminate(Reason(condition=ReasonCondition(reason), text=text)))
+        """End the session at once, media included; nothing happens where it has ended already.
+
+        Raises:
+            LocalProtocolError: There is no such reason.
+        """
+        given = reason_of(reason, text)
+        if self.is_running:
+            self.act(lambda session: session.terminate(given))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something can still be said in it."""
+        return self.session.state in (SessionState.PENDING, SessionState.ACTIVE)
 
     def act(self, call: Callable[[Session], Any]) -> None:
         """Call a method of the engine and carry out what follows.
@@ -187,13 +209,13 @@ class LiveSession:
 
     def inform(self, payload: Element) -> None:
         """Send a session-info; nothing happens where the session has ended."""
-        if self.session.state in (SessionState.PENDING, SessionState.ACTIVE):
+        if self.is_running:
             self.act(lambda session: session.info(payload))
 
     def send_transport_info(self, name: str, transport: Element) -> None:
         """Send a `<transport/>` of a content; the engine keeps it back until the peer knows the session."""
         content = self.contents.get(name)
-        if content is not None and self.session.state in (SessionState.PENDING, SessionState.ACTIVE):
+        if content is not None and self.is_running:
             with contextlib.suppress(ProtocolError):  # the content was removed meanwhile
                 self.act(lambda session: session.transport_info(content.id, transport))
 
