@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Protocol
 
+from ..elements.core import Senders
 from ..elements.declare import Element
 from ..transports.base import Kind
 
@@ -60,6 +61,10 @@ class Application(Protocol):
             RemoteProtocolError: It is none of this application.
             ApplicationFailed: We cannot go on with it; `reason` goes into the session-terminate.
         """
+        ...
+
+    def set_senders(self, senders: Senders) -> None:
+        """Take who may send, whenever that is said or changed (the content's `senders`, a content-modify)."""
         ...
 
     async def start(self, connection: Any) -> None:

@@ -114,6 +114,7 @@ class LiveContent:
         assert self.offer.description is not None
         assert self.offer.transport is not None
         self.description = self.application.answer(self.offer.description)
+        self.application.set_senders(self.offer.effective_senders)
         if self.precondition is not None and self.offer.security is not None:
             self.precondition.accept(self.offer.security)
         await self.transport.accept(self.offer.transport)
@@ -143,6 +144,7 @@ class LiveContent:
             TransportFailed: It leaves out the protection that we offered; there is no falling back in silence.
         """
         self.application.accepted(answer.description)
+        self.application.set_senders(answer.effective_senders)
         if self.precondition is not None:
             if answer.security is None:
                 raise TransportFailed("the peer does not protect the bytes as we offered", reason="security-error")

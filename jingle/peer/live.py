@@ -300,6 +300,10 @@ class LiveSession:
             case events.ContentRejected(contents=ids, reason=why) | events.ContentRemoved(contents=ids, reason=why):
                 for id in ids:
                     await self.discard(id.name, why.condition.value if why is not None else None)
+            case events.ContentModified(content=id, senders=senders):
+                if (modified := self.contents.get(id.name)) is not None:
+                    modified.senders = senders
+                    modified.application.set_senders(senders)
             case events.SecurityInfo(content=id, security=security):
                 if (secured := self.contents.get(id.name)) is not None and secured.precondition is not None:
                     secured.precondition.accept(security)

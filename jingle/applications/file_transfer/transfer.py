@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ...elements.core import Reason, ReasonCondition, Role
+from ...elements.core import Reason, ReasonCondition, Role, Senders
 from ...elements.declare import Element
 from ...elements.file_transfer import NS, AboutFile, FileNotAvailable, FileTooLarge
 from ...errors import (
@@ -143,6 +143,9 @@ class Transfer(ABC):
         self._task: asyncio.Task[None] | None = None
         self._started_at = 0.0
         self._is_stopped = False
+
+    def set_senders(self, senders: Senders) -> None:
+        """Nothing changes: a file goes the way in which it was offered (XEP-0234 section 4.1)."""
 
     async def result(self) -> FileResult:
         """Wait for the end of the transfer.
