@@ -144,7 +144,6 @@ class LiveContent:
             TransportFailed: It leaves out the protection that we offered; there is no falling back in silence.
         """
         self.application.accepted(answer.description)
-        self.application.set_senders(answer.effective_senders)
         if self.precondition is not None:
             if answer.security is None:
                 raise TransportFailed("the peer does not protect the bytes as we offered", reason="security-error")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -149,18 +149,19 @@ class LiveSession:
         """Run `content` as a part of this session."""
         self.contents[content.id.name] = content
 
-    def mark_accepted(self) -> None:
+    def mark_accepted(self, names: Iterable[str]) -> None:
         """Note the moment of acceptance: the time to connect counts from here, and connecting begins."""
         self.accepted_at = asyncio.get_running_loop().time()
         if not self.accepted.done():
             self.accepted.set_result(None)
-        for content in self.contents.values():
+        for name in names:
+            content = self.contents[name]
             content.task = self._spawn(self._bring_up(content))
 
     def accept(self, answers: Sequence[Content], groups: tuple[Group, ...]) -> None:
         """Send the session-accept and begin to connect."""
         self.act(lambda session: session.accept(answers, groups=groups))
-        self.mark_accepted()
+        self.mark_accepted([answer.name for answer in answers])
 
     def terminate(self, reason: str, text: str | None = None) -> None:
         """End the session at once, media included; nothing happens where it has ended already.
@@ -195,6 +196,7 @@ class LiveSession:
                 content.task.cancel()
             await content.stop(reason)
             await content.aclose()
+            self._note_connected()
 
     def finish(self, name: str, reason: Reason) -> None:
         """End one content; with the last one the session ends (XEP-0166 section 7.2.5)."""
@@ -282,9 +284,7 @@ class LiveSession:
                 for content in self.contents.values():
                     await content.take_offer()
             case events.SessionAccepted(contents=answers):
-                for answer in answers:
-                    await self.contents[answer.name].take_answer(answer)
-                self.mark_accepted()
+                await self._take_answers(answers)
             case events.TransportInfo(content=id, transport=transport):
                 await self._take_transport_info(id, transport)
             case events.SessionInfo(payload=payload):
@@ -317,6 +317,15 @@ class LiveSession:
                 if (rejected := self.contents.get(id.name)) is not None:
                     await self._go_on(rejected)
         self.on_event(event)
+
+    async def _take_answers(self, answers: Sequence[Content]) -> None:
+        for answer in answers:
+            content = self.contents[answer.name]
+            await content.take_answer(answer)
+            # The engine knows that an answer can only narrow what was offered.
+            content.application.set_senders(self.session.contents.require(content.id).senders)
+        # What the peer left out comes as rejected right behind, and is not to be connected before.
+        self.mark_accepted([answer.name for answer in answers])
 
     async def _take_transport_info(self, id: events.ContentId, transport: Element) -> None:
         content = self.contents.get(id.name)
@@ -355,11 +364,16 @@ class LiveSession:
         self.session.transport_connected(content.id)
         await content.application.start(content.connection)
         content.started = True
-        if not self.connected.done() and all(each.started for each in self.contents.values()):
-            self._connected_at = asyncio.get_running_loop().time()
-            self.connected.set_result(self._connected_at - (self.accepted_at or self._connected_at))
+        self._note_connected()
         if content.transport.kind is Kind.DATAGRAM:
             await self._watch(content)
+
+    def _note_connected(self) -> None:
+        if self.connected.done() or self.accepted_at is None or not self.contents:
+            return
+        if all(content.started for content in self.contents.values()):
+            self._connected_at = asyncio.get_running_loop().time()
+            self.connected.set_result(self._connected_at - self.accepted_at)
 
     async def _watch(self, content: LiveContent) -> None:
         """Wait for the end of a link, and for the session-terminate that should explain it."""

@@ -144,7 +144,7 @@ class Transfer(ABC):
         self._started_at = 0.0
         self._is_stopped = False
 
-    def set_senders(self, senders: Senders) -> None:
+    def set_senders(self, senders: Senders) -> None:  # noqa: B027
         """Nothing changes: a file goes the way in which it was offered (XEP-0234 section 4.1)."""
 
     async def result(self) -> FileResult:
