@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from ..applications.rtp.call import MediaOptions, RtpApplication, SessionIdentity
 from ..elements.core import Content, Group
 from ..elements.rtp import RtpDescription
-from ..errors import SessionEnded, TransportFailed
+from ..errors import ApplicationFailed, SessionEnded, TransportFailed
 from ..media.base import Source
 from ..peer.live import LiveSession
 from ..peer.pump import Pump
@@ -21,8 +21,14 @@ ANSWER_TIMEOUT = 30.0
 
 
 def application_for(pump: Pump, live: LiveSession, offer: Content, *, options: MediaOptions) -> RtpApplication:
-    """The application for an RTP content that a peer offers."""
+    """The application for an RTP content that a peer offers.
+
+    Raises:
+        ApplicationFailed: There is one of this medium already; nobody can listen to two.
+    """
     medium = offer.description.media if isinstance(offer.description, RtpDescription) else ""
+    if medium in media_of(live):
+        raise ApplicationFailed(f"one {medium} is enough", reason="unsupported-applications")
     return RtpApplication(
         medium,
         role=live.session.role,

@@ -281,8 +281,7 @@ class LiveSession:
     async def _carry_out(self, event: events.Event) -> None:
         match event:
             case events.SessionInitiated():
-                for content in self.contents.values():
-                    await content.take_offer()
+                await self._take_offers()
             case events.SessionAccepted(contents=answers):
                 await self._take_answers(answers)
             case events.TransportInfo(content=id, transport=transport):
@@ -317,6 +316,23 @@ class LiveSession:
                 if (rejected := self.contents.get(id.name)) is not None:
                     await self._go_on(rejected)
         self.on_event(event)
+
+    async def _take_offers(self) -> None:
+        """Leave out what we cannot do, as the video of a call, as long as something remains (section 7.2.8).
+
+        Raises:
+            ApplicationFailed: Nothing remains.
+            TransportFailed: A transport is not protected.
+        """
+        refusals: list[ApplicationFailed] = []
+        for name, content in list(self.contents.items()):
+            try:
+                await content.take_offer()
+            except ApplicationFailed as exc:
+                refusals.append(exc)
+                await self.discard(name, exc.reason)
+        if not self.contents:
+            raise refusals[0]
 
     async def _take_answers(self, answers: Sequence[Content]) -> None:
         for answer in answers:

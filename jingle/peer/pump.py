@@ -191,21 +191,26 @@ class Pump:
 
     def _admit(self, session: Session, event: events.SessionInitiated) -> None:
         live = self._live(session)
-        try:
-            for content in event.contents:
-                if content.name not in live.contents:
-                    live.add(self._content_of(live, content))
-        except ApplicationFailed as exc:
-            live.terminate(exc.reason, exc.text)
-            return
-        live.take(event)
-        self.on_session(live, event)
+        refusals: list[ApplicationFailed] = []
+        for offer in event.contents:
+            # Two of one name are alternatives (XEP-0166 section 7.3): the first that we can do is taken.
+            if offer.name not in live.contents:
+                try:
+                    live.add(self._content_of(live, offer))
+                except ApplicationFailed as exc:
+                    refusals.append(exc)
+        if live.contents:
+            live.take(event)
+            self.on_session(live, event)
+        else:
+            live.terminate(refusals[0].reason, refusals[0].text)
 
     def _content_of(self, live: LiveSession, offer: Content) -> LiveContent:
         """Find the application and the transport for an offered content.
 
         Raises:
-            ApplicationFailed: There is none; its reason is the one to end the session with.
+            ApplicationFailed: There is none; its reason is the one to end the session with, where nothing else is
+                offered.
         """
         assert offer.description is not None
         assert offer.transport is not None
