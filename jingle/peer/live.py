@@ -394,11 +394,13 @@ class LiveSession:
     async def _watch(self, content: LiveContent) -> None:
         """Wait for the end of a link, and for the session-terminate that should explain it."""
         lost = await content.connection.ended()
-        if lost is not None and not self._over.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._over.wait(), HANGUP_GRACE)
-            if not self._over.is_set():
-                raise lost
+        if lost is not None:
+            await self._let_explain(lost)
+
+    async def _let_explain(self, failure: TransportFailed) -> None:
+        """Raise `failure`, unless a session-terminate comes that says why; then this task is cancelled."""
+        await asyncio.sleep(HANGUP_GRACE)
+        raise failure
 
     async def _try_next(self, content: LiveContent, failure: TransportFailed) -> None:
         """Replace a transport that failed, or wait for the initiator to do it (XEP-0260 section 3).
@@ -415,7 +417,8 @@ class LiveSession:
                 return
         described = await content.propose_next()
         if described is None:
-            raise failure
+            await self._let_explain(failure)
+            return
         self.act(lambda session: session.replace_transport(content.id, described))
 
     def _take_info(self, payload: Element) -> None:
