@@ -25,6 +25,7 @@ from ..session.contents import namespace_of
 from ..session.dispatcher import Dispatcher
 from ..session.engine import Session
 from ..session.initiation import Initiations
+from ..session.proposal import ProposalState
 from ..signalling.binding import Binding, ReceivedMessage, Replier
 from ..signalling.discovery import Discovery
 from ..signalling.services import ExternalServices
@@ -96,8 +97,11 @@ class Pump:
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep(), name="jingle sweep")
 
     def emit(self, name: str, /, **fields: Any) -> None:
-        """Tell the program about something that happened."""
-        self._on_event(Event(name=name, time=time.time(), fields=fields))
+        """Tell the program about something that happened; what it does about that must not break what we do."""
+        try:
+            self._on_event(Event(name=name, time=time.time(), fields=fields))
+        except Exception:
+            log.exception("the program failed to take the event %r", name)
 
     def moved(self, local: str) -> None:
         """Take note of a new full JID: the stream came back as another session."""
@@ -335,7 +339,8 @@ class Pump:
                     self.emit("refused", peer=peer, reason="not-allowed")
                 case proposals.Incoming():
                     self.on_proposal(event)
-                    if cause is not None and self.initiations.state(event.id) is not None:
+                    # To whoever asks, a receipt says what <ringing/> says: none of it where nobody rings.
+                    if cause is not None and self.initiations.state(event.id) is ProposalState.RINGING:
                         self._acknowledge(cause)
                 case _:
                     self.on_proposal(event)
