@@ -170,10 +170,12 @@ def gather(options: dict[str, Any], *, allow: tuple[str, ...] = ()) -> Online:
 
 
 def set_up_logging(verbosity: int) -> None:
-    """Talk on stderr: warnings only, with -v the package's own, with -vv everybody's."""
+    """Talk on stderr: errors only, with -v the package's own, with -vv everybody's.
+
+    What libraries find wrong comes as an error of ours in the end; said twice it would only confuse.
+    """
     levels = (logging.ERROR, logging.INFO, logging.DEBUG)
     logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("jingle").setLevel(levels[min(verbosity, 2)])
-    if verbosity > 1:
-        for name in ("aioice", "aiortc", "slixmpp"):
-            logging.getLogger(name).setLevel(logging.INFO)
+    for name in ("aioice", "aiortc", "slixmpp"):
+        logging.getLogger(name).setLevel(logging.INFO if verbosity > 1 else logging.CRITICAL)

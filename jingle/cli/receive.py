@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ..client import IncomingCall, IncomingFile, Peer
+from ..client import IncomingFile, Offer, Peer
 from ..errors import ApplicationFailed, JingleError
 from .options import Online, gather, online_options, set_up_logging
 from .output import Output
@@ -82,7 +82,7 @@ async def _receive(
             return await _Inbox(me, output, folder, max_size).serve(once=once, timeout=timeout)
 
 
-async def _next(offers: AsyncIterator[IncomingCall | IncomingFile]) -> IncomingCall | IncomingFile:
+async def _next(offers: AsyncIterator[Offer]) -> Offer:
     return await anext(offers)
 
 

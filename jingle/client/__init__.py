@@ -12,8 +12,8 @@ from .connect import DEFAULT_TRANSPORTS, connect
 from .ice_servers import parse_ice_server
 from .incoming import IncomingCall
 from .opening import Opening
-from .peer import Peer
-from .receiving import IncomingFile
+from .peer import Offer, Peer
+from .receiving import IncomingFile, IncomingRequest
 from .sending import MAX_FILES
 from .transfer import Transfer, Transfers
 
@@ -28,7 +28,9 @@ __all__ = [
     "Frames",
     "IncomingCall",
     "IncomingFile",
+    "IncomingRequest",
     "Microphone",
+    "Offer",
     "Opening",
     "Peer",
     "Silence",

@@ -31,7 +31,7 @@ from ..transports.s5b import S5bTransport
 from ..transports.tls import XtlsPrecondition
 from .opening import Opening
 from .peer import Peer
-from .receiving import receiver_for
+from .receiving import application_for as file_application_for
 from .session import application_for
 from .trace import Trace
 
@@ -170,7 +170,7 @@ def bind(
         ExternalServices(binding, domain),
         options=options,
         transports=transports,
-        applications={NS_RTP: application, NS_FILES: lambda live, offer: receiver_for(pump, live, offer)},
+        applications={NS_RTP: application, NS_FILES: lambda live, offer: file_application_for(pump, live, offer)},
         preconditions=PRECONDITIONS,
         require_encryption=require_encryption,
         in_order=tuple(transports) != DEFAULT_TRANSPORTS,

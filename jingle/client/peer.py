@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
 
 from ..applications.file_transfer.digests import DEFAULT as DEFAULT_HASH
+from ..applications.file_transfer.metadata import FileMetadata
 from ..applications.file_transfer.receiver import FileReceiver
+from ..applications.file_transfer.requested import RequestedFile
 from ..applications.file_transfer.source import OutgoingFile
+from ..applications.file_transfer.storage import Target
 from ..applications.rtp.call import MediaOptions
 from ..elements.rtp import Ringing
 from ..errors import LocalProtocolError
@@ -25,14 +28,17 @@ from .call import Call
 from .incoming import IncomingCall
 from .opening import Opening
 from .outgoing import CallPlan, OutgoingCall
-from .receiving import IncomingFile, IncomingFiles
-from .sending import MAX_FILES, FilePath, OutgoingFiles, SendPlan, gather_files
+from .receiving import IncomingFile, IncomingFiles, IncomingRequest
+from .sending import MAX_FILES, FilePath, FileRequest, OutgoingFiles, SendPlan, gather_files
 from .transfer import Transfer, Transfers
 
 log = logging.getLogger(__name__)
 
 FINISH_GRACE = 1.0
 """Seconds for a session-terminate to follow a `<finish/>`, before the session is ended from here."""
+
+Offer = IncomingCall | IncomingFile | IncomingRequest
+"""What others may want of us."""
 
 MAX_OFFERS = 32
 """Offers that wait for the program to look at them; what comes on top is told that we are busy."""
@@ -50,7 +56,7 @@ class Peer:
         self.outgoing: dict[str, OutgoingCall] = {}
         self._options = options
         self._connection = connection
-        self._offers: asyncio.Queue[IncomingCall | IncomingFile] = asyncio.Queue(maxsize=MAX_OFFERS)
+        self._offers: asyncio.Queue[Offer] = asyncio.Queue(maxsize=MAX_OFFERS)
         self._pending: dict[tuple[str, str], IncomingCall] = {}
         self._listening = False
         pump.on_session = self._on_session
@@ -154,6 +160,43 @@ class Peer:
 
         return Opening(start)
 
+    def request_file(
+        self,
+        peer: str,
+        name: str,
+        path: FilePath,
+        *,
+        size: int | None = None,
+        digests: Mapping[str, bytes] | None = None,
+        overwrite: bool = False,
+        max_size: int | None = None,
+        accept_timeout: float | None = 120,
+    ) -> Opening[Transfer]:
+        """Ask somebody for a file of theirs (XEP-0234 section 6.2); the transfer that comes back was accepted.
+
+        Args:
+            peer: Bare JID, for the best device of theirs that knows files, or full JID.
+            name: What they call the file.
+            path: Where it goes: a folder that exists, or the name of the file.
+            size: Bytes, where they are known.
+            digests: Of the file, by algorithm, where they are known.
+            overwrite: Replace a file of that name; otherwise the new one becomes `name (2).ext`.
+            max_size: Bytes; a larger file is refused.
+            accept_timeout: Seconds to wait until they accept; `None` waits for ever.
+
+        Raises:
+            SessionEnded: They declined, did not answer, have no such file, or no device that knows files.
+            TransportFailed: There is no transport that both sides may use.
+            ApplicationFailed: The disk cannot be read.
+        """
+        wish = FileMetadata(name=name, size=size, digests=digests or {})
+
+        async def start() -> Transfer:
+            target = await asyncio.to_thread(Target.at, path, overwrites=overwrite, max_size=max_size)
+            return await FileRequest(self, peer, wish, target, accept_timeout).send()
+
+        return Opening(start)
+
     def send_files(
         self,
         to: str,
@@ -180,7 +223,7 @@ class Peer:
 
         return Opening(start)
 
-    async def incoming(self) -> AsyncIterator[IncomingCall | IncomingFile]:
+    async def incoming(self) -> AsyncIterator[Offer]:
         """Yield whatever others offer, as it comes, from whoever may reach us.
 
         From the first use on this device rings; before, calls ring on our other devices only. Offers that were
@@ -232,7 +275,7 @@ class Peer:
             proposed.take_session(live, event.groups)
         elif not self._listening:
             live.terminate("busy")
-        elif any(isinstance(content.application, FileReceiver) for content in live.contents.values()):
+        elif any(isinstance(content.application, FileReceiver | RequestedFile) for content in live.contents.values()):
             self._offer_files(IncomingFiles(self, live))
         else:
             offer = IncomingCall.of_session(self, live, event.groups)

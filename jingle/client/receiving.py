@@ -6,10 +6,13 @@ import asyncio
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from ..applications.file_transfer.metadata import FileMetadata
 from ..applications.file_transfer.names import safe_path
 from ..applications.file_transfer.receiver import FileReceiver
+from ..applications.file_transfer.requested import RequestedFile
+from ..applications.file_transfer.source import OutgoingFile
 from ..applications.file_transfer.storage import Target
-from ..elements.core import Content
+from ..elements.core import Content, Senders
 from ..elements.declare import Element
 from ..errors import LocalProtocolError, SessionEnded
 from ..peer.live import LiveSession
@@ -22,22 +25,74 @@ if TYPE_CHECKING:
     from .peer import Peer
 
 
-def receiver_for(pump: Pump, live: LiveSession, offer: Content) -> FileReceiver:
-    """The application for a file that a peer offers; nothing is written before a target is chosen."""
-
-    def called() -> str:
-        return "/".join(safe_path(receiver.metadata.name if receiver.metadata is not None else None))
-
+def application_for(pump: Pump, live: LiveSession, offer: Content) -> FileReceiver | RequestedFile:
+    """The application for a file that a peer offers or asks for; the disk is not touched before the program says so."""
+    if offer.senders is Senders(live.session.role.value):
+        requested = RequestedFile(
+            name=offer.name,
+            creator=offer.creator,
+            hooks=hooks_of(lambda: live, offer.name, lambda: _name_of(requested.wish), pump.emit, done="sent"),
+        )
+        return requested
     receiver = FileReceiver(
         name=offer.name,
         creator=offer.creator,
         origin=live.peer.partition("/")[0],
-        hooks=hooks_of(lambda: live, offer.name, called, pump.emit, done="received"),
+        hooks=hooks_of(lambda: live, offer.name, lambda: _name_of(receiver.metadata), pump.emit, done="received"),
     )
     return receiver
 
 
-class IncomingFile:
+def _name_of(metadata: FileMetadata | None) -> str:
+    return "/".join(safe_path(metadata.name if metadata is not None else None))
+
+
+class _Offered:
+    """What files that are offered and files that are asked for have in common."""
+
+    def __init__(self, session: IncomingFiles, content: str, metadata: FileMetadata) -> None:
+        path = safe_path(metadata.name)
+        self._session = session
+        self._content = content
+        self.peer = session.live.peer
+        self.sid = session.live.sid
+        self.name = path[-1]
+        self.relative_name = "/".join(path)
+        self.size = metadata.size
+        self.media_type = metadata.media_type
+        self.description = metadata.description
+        self.gone: asyncio.Future[tuple[str, str | None]] = asyncio.get_running_loop().create_future()
+        self._answered = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be accepted or declined."""
+        return not (self._answered or self.gone.done())
+
+    async def decline(self, reason: str = "decline", text: str | None = None) -> None:
+        """Refuse the file; nothing happens where the offer is over already."""
+        if self.is_open:
+            self._answered = True
+            await self._session.decline(self._content, reason, text)
+
+    def withdraw(self, reason: str, text: str | None) -> None:
+        """Take it that the offer is over."""
+        if not self.gone.done():
+            self.gone.set_result((reason, text))
+
+    async def _accept(self, description: Element) -> None:
+        self._check_open()
+        self._answered = True
+        await self._session.accept(self._content, description)
+
+    def _check_open(self) -> None:
+        if self.gone.done():
+            raise SessionEnded(*self.gone.result())
+        if self._answered:
+            raise LocalProtocolError("this file was answered before", condition="conflict")
+
+
+class IncomingFile(_Offered):
     """Somebody offers a file. It waits until `accept`, `decline`, or until the sender gives up.
 
     Attributes:
@@ -55,25 +110,8 @@ class IncomingFile:
 
     def __init__(self, session: IncomingFiles, content: str, receiver: FileReceiver) -> None:
         assert receiver.metadata is not None
-        metadata = receiver.metadata
-        path = safe_path(metadata.name)
-        self._session = session
-        self._content = content
+        super().__init__(session, content, receiver.metadata)
         self._receiver = receiver
-        self.peer = session.live.peer
-        self.sid = session.live.sid
-        self.name = path[-1]
-        self.relative_name = "/".join(path)
-        self.size = metadata.size
-        self.media_type = metadata.media_type
-        self.description = metadata.description
-        self.gone: asyncio.Future[tuple[str, str | None]] = asyncio.get_running_loop().create_future()
-        self._answered = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it can still be accepted or declined."""
-        return not (self._answered or self.gone.done())
 
     def accept(
         self, path: str | PathLike[str], *, overwrite: bool = False, max_size: int | None = None
@@ -99,30 +137,57 @@ class IncomingFile:
 
         async def start() -> Transfer:
             self._check_open()
-            description = await asyncio.to_thread(self._receiver.choose, target)
-            self._check_open()
-            self._answered = True
-            await self._session.accept(self._content, description)
+            await self._accept(await asyncio.to_thread(self._receiver.choose, target))
             return Transfer(self._session.live, self._receiver, name=self.name, size=self.size)
 
         return Opening(start)
 
-    async def decline(self, reason: str = "decline", text: str | None = None) -> None:
-        """Refuse the file; nothing happens where the offer is over already."""
-        if self.is_open:
-            self._answered = True
-            await self._session.decline(self._content, reason, text)
 
-    def withdraw(self, reason: str, text: str | None) -> None:
-        """Take it that the offer is over."""
-        if not self.gone.done():
-            self.gone.set_result((reason, text))
+class IncomingRequest(_Offered):
+    """Somebody asks for a file of ours. It waits until `accept`, `decline`, or until they give up.
 
-    def _check_open(self) -> None:
-        if self.gone.done():
-            raise SessionEnded(*self.gone.result())
-        if self._answered:
-            raise LocalProtocolError("this file was answered before", condition="conflict")
+    Attributes:
+        peer, sid, gone: As of `IncomingFile`.
+        name: The name of the file they want, made safe; it says nothing about where such a file may be.
+        size, media_type, description: What else they say about it, or `None`.
+        digests: The digests of the file they want, by algorithm.
+    """
+
+    __match_args__ = ("name", "size")
+
+    def __init__(self, session: IncomingFiles, content: str, requested: RequestedFile) -> None:
+        assert requested.wish is not None
+        super().__init__(session, content, requested.wish)
+        self.digests = requested.wish.digests
+        self._requested = requested
+
+    def accept(self, path: str | PathLike[str]) -> Opening[Transfer]:
+        """Send a file; the transfer that comes back runs by itself.
+
+        Args:
+            path: The file that is meant.
+
+        Raises:
+            SessionEnded: They gave up.
+            ApplicationFailed: It is not what they asked for.
+            MediaError: It cannot be read.
+            LocalProtocolError: It was answered before.
+        """
+
+        async def start() -> Transfer:
+            self._check_open()
+            file = _under_the_name_asked_for(await asyncio.to_thread(OutgoingFile.from_path, path), self._requested)
+            await self._accept(self._requested.choose(file))
+            assert self._requested.sender is not None
+            return Transfer(self._session.live, self._requested.sender, name=self.name, size=file.metadata.size)
+
+        return Opening(start)
+
+
+def _under_the_name_asked_for(file: OutgoingFile, requested: RequestedFile) -> OutgoingFile:
+    """The file under the name it was asked for: what it is called on this disk is not the peer's business."""
+    wanted = requested.wish.name if requested.wish is not None else None
+    return file.named(wanted) if wanted is not None else file
 
 
 class IncomingFiles:
@@ -131,11 +196,12 @@ class IncomingFiles:
     def __init__(self, owner: Peer, live: LiveSession) -> None:
         self._pump = owner.pump
         self.live = live
-        self.files = [
-            IncomingFile(self, name, content.application)
-            for name, content in live.contents.items()
-            if isinstance(content.application, FileReceiver)
-        ]
+        self.files: list[IncomingFile | IncomingRequest] = []
+        for name, content in live.contents.items():
+            if isinstance(content.application, FileReceiver):
+                self.files.append(IncomingFile(self, name, content.application))
+            elif isinstance(content.application, RequestedFile):
+                self.files.append(IncomingRequest(self, name, content.application))
         self._undecided = set(live.contents)
         tell_the_end(self._pump, live, "file")
         live.ended.add_done_callback(lambda _: self._withdraw())

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..applications.base import Application
+from ..applications.file_transfer.metadata import FileMetadata
+from ..applications.file_transfer.names import safe_path
+from ..applications.file_transfer.receiver import FileReceiver
 from ..applications.file_transfer.sender import FileSender
 from ..applications.file_transfer.source import OutgoingFile, files_of
+from ..applications.file_transfer.storage import Target
 from ..elements.core import Role, Senders
 from ..elements.file_transfer import NS as NS_FILES
 from ..errors import LocalProtocolError, SessionEnded, TransportFailed
@@ -63,49 +68,49 @@ def gather_files(paths: Sequence[FilePath | OutgoingFile], description: str | No
     return tuple(found)
 
 
-class OutgoingFiles:
-    """One attempt to send files to somebody, in one session."""
+class FileSession:
+    """A session about files that we initiate."""
 
-    def __init__(self, peer: Peer, plan: SendPlan) -> None:
+    def __init__(self, peer: Peer, to: str, accept_timeout: float | None) -> None:
         self._pump = peer.pump
-        self._plan = plan
+        self._to = to
+        self._accept_timeout = accept_timeout
         self.id = str(uuid.uuid4())
         self._live: LiveSession | None = None
 
-    async def send(self) -> Transfers:
-        """Offer the files; returns once the peer has accepted at least one of them.
+    async def _open(
+        self, applications: Mapping[str, Application], senders: Senders, files: Sequence[FileMetadata]
+    ) -> LiveSession:
+        """Initiate the session and wait until it is accepted.
 
         Raises:
-            SessionEnded: The peer declined, did not answer, or has no device that takes files.
+            SessionEnded: The peer declined, did not answer, or has no device that knows files.
             TransportFailed: There is no transport that both sides may use.
         """
-        plan, pump = self._plan, self._pump
+        pump = self._pump
         device = await self._device()
         features = await pump.discovery.features_of(device)
-        applications = {f"file{number}": self._sender(f"file{number}", file) for number, file in enumerate(plan.files)}
-        contents = [self._content(device, features, name, sender) for name, sender in applications.items()]
+        contents = [self._content(device, features, name, each, senders) for name, each in applications.items()]
         live = self._live = await pump.initiate(device, self.id, contents)
         tell_the_end(pump, live, "file")
         try:
-            await until_accepted(live, plan.accept_timeout)
+            await until_accepted(live, self._accept_timeout)
         except asyncio.CancelledError:
             await live.close("cancel")
             raise
-        live.connected.add_done_callback(lambda done: None if done.cancelled() else self._tell_connected(live))
-        return Transfers(
-            [
-                Transfer(live, sender, name=sender.metadata.name or name, size=sender.metadata.size)
-                for name, sender in applications.items()
-            ]
+        told = [{"name": each.name, "size": each.size} for each in files]
+        live.connected.add_done_callback(
+            lambda done: None if done.cancelled() else tell_connected(pump, live, kind="file", files=told)
         )
+        return live
 
     async def _device(self) -> str:
-        """The full JID of the device that takes files.
+        """The full JID of the device that knows files.
 
         Raises:
             SessionEnded: There is none online that we can see.
         """
-        to, pump = self._plan.to, self._pump
+        to, pump = self._to, self._pump
         if "/" in to:
             return to
         devices = await pump.discovery.devices(to, contact=pump.binding.is_contact(to))
@@ -114,7 +119,50 @@ class OutgoingFiles:
             return best.jid
         if devices:
             raise self._over("unsupported-applications", "none of their devices takes files")
-        raise self._over("gone", "they are not online, or do not show it; send to a full JID instead")
+        raise self._over("gone", "they are not online, or do not show it; use a full JID instead")
+
+    def _content(
+        self, device: str, features: frozenset[str], name: str, application: Application, senders: Senders
+    ) -> LiveContent:
+        pump = self._pump
+        protect = common_precondition(pump.preconditions, features)
+        selection = pump.select(Kind.STREAMING, features or None, protect)
+        choice = selection.next()
+        if choice is None:
+            raise TransportFailed("no transport that both sides may use", reason="unsupported-transports")
+        return LiveContent(
+            id=events.ContentId(Role.INITIATOR, name),
+            application=application,
+            choice=choice,
+            selection=selection,
+            make_transport=pump.transports_of(Role.INITIATOR, device, self.id, name),
+            precondition=protect(Role.INITIATOR) if protect is not None else None,
+            senders=senders,
+        )
+
+    def _over(self, reason: str, text: str) -> SessionEnded:
+        """Tell that it ended before there was a session."""
+        self._pump.emit("ended", kind="file", peer=self._to, sid=self.id, reason=reason, text=text, seconds=0.0)
+        return SessionEnded(reason, text)
+
+
+class OutgoingFiles(FileSession):
+    """One attempt to send files to somebody, in one session."""
+
+    def __init__(self, peer: Peer, plan: SendPlan) -> None:
+        super().__init__(peer, plan.to, plan.accept_timeout)
+        self._plan = plan
+
+    async def send(self) -> Transfers:
+        """Offer the files; returns once the peer has accepted at least one of them; raises as `FileSession._open`."""
+        senders = {f"file{number}": self._sender(f"file{number}", file) for number, file in enumerate(self._plan.files)}
+        live = await self._open(senders, Senders.INITIATOR, [each.metadata for each in senders.values()])
+        return Transfers(
+            [
+                Transfer(live, sender, name=sender.metadata.name or name, size=sender.metadata.size)
+                for name, sender in senders.items()
+            ]
+        )
 
     def _sender(self, name: str, file: OutgoingFile) -> FileSender:
         called = file.metadata.name or name
@@ -125,28 +173,25 @@ class OutgoingFiles:
             hooks=hooks_of(lambda: self._live, name, lambda: called, self._pump.emit, done="sent"),
         )
 
-    def _content(self, device: str, features: frozenset[str], name: str, sender: FileSender) -> LiveContent:
-        pump = self._pump
-        protect = common_precondition(pump.preconditions, features)
-        selection = pump.select(Kind.STREAMING, features or None, protect)
-        choice = selection.next()
-        if choice is None:
-            raise TransportFailed("no transport that both sides may use", reason="unsupported-transports")
-        return LiveContent(
-            id=events.ContentId(Role.INITIATOR, name),
-            application=sender,
-            choice=choice,
-            selection=selection,
-            make_transport=pump.transports_of(Role.INITIATOR, device, self.id, name),
-            precondition=protect(Role.INITIATOR) if protect is not None else None,
-            senders=Senders.INITIATOR,
+
+class FileRequest(FileSession):
+    """One attempt to get a file that somebody has."""
+
+    def __init__(self, peer: Peer, to: str, wish: FileMetadata, target: Target, accept_timeout: float | None) -> None:
+        super().__init__(peer, to, accept_timeout)
+        self._wish = wish
+        self._target = target
+
+    async def send(self) -> Transfer:
+        """Ask for the file; returns once the peer has accepted; raises as `FileSession._open`."""
+        name, called = "file", "/".join(safe_path(self._wish.name))
+        receiver = FileReceiver(
+            self._target,
+            name=name,
+            request=self._wish,
+            origin=self._to.partition("/")[0],
+            hooks=hooks_of(lambda: self._live, name, lambda: called, self._pump.emit, done="received"),
         )
-
-    def _tell_connected(self, live: LiveSession) -> None:
-        files = [{"name": each.metadata.name, "size": each.metadata.size} for each in self._plan.files]
-        tell_connected(self._pump, live, kind="file", files=files)
-
-    def _over(self, reason: str, text: str) -> SessionEnded:
-        """Tell that it ended before there was a session."""
-        self._pump.emit("ended", kind="file", peer=self._plan.to, sid=self.id, reason=reason, text=text, seconds=0.0)
-        return SessionEnded(reason, text)
+        live = await self._open({name: receiver}, Senders.RESPONDER, [self._wish])
+        metadata = receiver.metadata or self._wish
+        return Transfer(live, receiver, name=called, size=metadata.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -37,6 +38,13 @@ class World:
 
     def told(self, name: str, event: str) -> list[dict[str, Any]]:
         return [dict(each.fields) for each in self.events[name] if each.name == event]
+
+    async def ended(self, name: str) -> list[dict[str, Any]]:
+        """The `ended` events, once there is one."""
+        async with asyncio.timeout(5):
+            while not self.told(name, "ended"):
+                await asyncio.sleep(0.01)
+        return self.told(name, "ended")
 
     def names(self, name: str) -> list[str]:
         return [each.name for each in self.events[name]]
