@@ -41,9 +41,10 @@ class World:
 
     async def ended(self, name: str) -> list[dict[str, Any]]:
         """The `ended` events, once there is one."""
-        async with asyncio.timeout(5):
-            while not self.told(name, "ended"):
-                await asyncio.sleep(0.01)
+        for _ in range(500):
+            if self.told(name, "ended"):
+                break
+            await asyncio.sleep(0.01)
         return self.told(name, "ended")
 
     def names(self, name: str) -> list[str]:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from av.audio.frame import AudioFrame
 
 import jingle
 from jingle.media.base import Frame
@@ -17,6 +18,7 @@ from tests.client.conftest import World
 async def next_offer(peer: jingle.Peer) -> jingle.IncomingCall:
     async with asyncio.timeout(5):
         async for offer in peer.incoming():
+            assert isinstance(offer, jingle.IncomingCall)
             return offer
     raise AssertionError
 
@@ -218,7 +220,7 @@ async def test_frames_and_recordings(world: World, tmp_path: Path) -> None:
         async with alice.call("bob@localhost", audio=jingle.Tone(), record=tmp_path / "all.wav") as call:
             await answer
             frames = [frame async for _, frame in _first(call, 5)]
-            assert all(frame.sample_rate == 48000 for frame in frames)
+            assert all(isinstance(frame, AudioFrame) and frame.sample_rate == 48000 for frame in frames)
             await call.record(tmp_path / "part.wav", seconds=0.3)
             with pytest.raises(jingle.MediaError):
                 await call.record(tmp_path / "part.xyz")
