@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from .commands import SPEECH, Command
 from .conftest import World
 from .sound import compare

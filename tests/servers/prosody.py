@@ -77,8 +77,10 @@ class Prosody(XmppServer):
             contacts[two].append(one)
         for name, user in made.items():
             self._write("accounts", user, f'["password"] = "{PASSWORD}";')
-            items = [f'["{made[other]}@localhost"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};'
-                     for other in contacts[name]]
+            items = [
+                f'["{made[other]}@localhost"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};'
+                for other in contacts[name]
+            ]
             self._write("roster", user, f"[false] = {{ ['version'] = 1; }}; {' '.join(items)}")
         return {name: f"{user}@localhost" for name, user in made.items()}
 
