@@ -76,30 +76,34 @@ class MemoryByteStream:
 
     async def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`; see `ByteStream.send`."""
-        pipe, view = self._outgoing, memoryview(data).cast("B")
-        async with pipe.changed:
-            while len(view):
-                await pipe.changed.wait_for(
-                    lambda: pipe.waiting < pipe.capacity or self._broken or self.is_closed or self._peer.is_closed
-                )
-                if self.is_closed:
-                    raise TransportFailed("the stream was closed on this side")
-                if self._broken or self._peer.is_closed:
-                    raise TransportFailed("the connection broke")
-                part = view[: pipe.capacity - pipe.waiting]
-                if pipe.breaks_at is not None:
-                    part = part[: pipe.breaks_at - pipe.carried]
-                if len(part):
-                    pipe.chunks.append(memoryview(bytes(part)))
-                pipe.waiting += len(part)
-                pipe.carried += len(part)
-                view = view[len(part) :]
-                if pipe.carried == pipe.breaks_at:
-                    self._broken = self._peer._broken = True
-                pipe.changed.notify_all()
-        if self._broken:
-            async with self._incoming.changed:
-                self._incoming.changed.notify_all()
+        try:
+            async with self._outgoing.changed:
+                await self._put(memoryview(data).cast("B"))
+        finally:
+            if self._broken:
+                async with self._incoming.changed:
+                    self._incoming.changed.notify_all()
+
+    async def _put(self, view: memoryview) -> None:
+        pipe = self._outgoing
+        while len(view):
+            await pipe.changed.wait_for(
+                lambda: pipe.waiting < pipe.capacity or self._broken or self.is_closed or self._peer.is_closed
+            )
+            if self.is_closed:
+                raise TransportFailed("the stream was closed on this side")
+            if self._broken or self._peer.is_closed:
+                raise TransportFailed("the connection broke")
+            part = view[: pipe.capacity - pipe.waiting]
+            if pipe.breaks_at is not None:
+                part = part[: pipe.breaks_at - pipe.carried]
+            pipe.chunks.append(memoryview(bytes(part)))
+            pipe.waiting += len(part)
+            pipe.carried += len(part)
+            view = view[len(part) :]
+            if pipe.carried == pipe.breaks_at:
+                self._broken = self._peer._broken = True
+            pipe.changed.notify_all()
 
     async def send_eof(self) -> None:
         """Say that nothing more follows; see `ByteStream.send_eof`."""
