@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from ..applications.rtp.call import MediaOptions, RtpApplication, SessionIdentit
 from ..elements.core import Reason, ReasonCondition, Role
 from ..elements.rtp import NS as NS_RTP
 from ..elements.rtp import RtpDescription
-from ..errors import SessionEnded, SignallingError
+from ..errors import LocalProtocolError, SessionEnded, SignallingError
 from ..media.base import Source
 from ..media.recorder import Recorder
 from ..peer.content import LiveContent
+from ..peer.live import LiveSession
 from ..session import events
 from ..session import initiation_events as proposals
+from ..session.proposal import bare
 from ..signalling.discovery import NS_JINGLE, NS_JINGLE_MESSAGE, Device, best_device
 from ..transports.base import Kind, Transport
 from .call import Call, prepared
@@ -56,6 +59,7 @@ class OutgoingCall:
         self._options = options
         self.id = str(uuid.uuid4())
         self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._live: LiveSession | None = None
         self._overruled = False
         self._ringing: set[str] = set()
 
@@ -63,20 +67,28 @@ class OutgoingCall:
         """Ring, connect, and return the call; see `Peer.call`."""
         plan = self._plan
         async with prepared(plan.audio, plan.record) as recorder:
-            device = await self._direct_device()
-            if device is not None:
-                return await self._initiate(device, recorder, answer_timeout=plan.ring_timeout)
-            answer = await self._propose()
-            if isinstance(answer, IncomingCall):
-                # They called us at the same moment, and theirs stands: answering it is what both sides want.
-                until = plan.audio if plan.hang_up_at_end else None
-                return await answer.connect(plan.audio, recorder, timeout=plan.connect_timeout, until=until)
-            return await self._initiate(answer.peer, recorder, answer_timeout=ANSWER_TIMEOUT)
+            self._peer.outgoing[self.id] = self
+            try:
+                device = await self._direct_device()
+                if device is not None:
+                    return await self._call(await self._initiate(device, recorder), answer_timeout=plan.ring_timeout)
+                answer = await self._propose()
+                if isinstance(answer, IncomingCall):
+                    return await self._take_theirs(answer, recorder)
+                return await self._call(await self._go_on(answer.peer, recorder), answer_timeout=ANSWER_TIMEOUT)
+            finally:
+                self._peer.outgoing.pop(self.id, None)
+
+    async def _take_theirs(self, offer: IncomingCall, recorder: Recorder | None) -> Call:
+        """They called us at the same moment, and theirs stands: answering it is what both sides want."""
+        plan = self._plan
+        until = plan.audio if plan.hang_up_at_end else None
+        return await offer.connect(plan.audio, recorder, timeout=plan.connect_timeout, until=until)
 
     def take(self, event: proposals.InitiationEvent) -> None:
         """Take what happens to our proposal."""
         match event:
-            case proposals.RingingReceived(peer=peer):
+            case proposals.RingingReceived(peer=peer) if bare(peer) == bare(self._plan.to):
                 self._tell_ringing(peer)
             case proposals.Overruled():
                 self._overruled = True
@@ -91,9 +103,25 @@ class OutgoingCall:
                     self._answer.set_result(event)
 
     def give_way(self, offer: IncomingCall) -> None:
-        """Go on with the peer's call, which crossed ours and stands (XEP-0353 section 4.1)."""
+        """Go on with the peer's call, which crossed ours and stands."""
         if not self._answer.done():
             self._answer.set_result(offer)
+
+    def gives_way_to(self, peer: str, sid: str) -> bool:
+        """Whether this call of the peer's is the one that crossed ours and stands.
+
+        Two proposals (XEP-0353 section 4.1), or two sessions (XEP-0166 section 7.2.16).
+        """
+        if self._live is not None:
+            return self._live.overruled_by == sid and self._live.peer == peer
+        return self._overruled and bare(peer) == bare(self._plan.to)
+
+    def give_up(self) -> None:
+        """Take the proposal back: we go offline."""
+        if not self._answer.done():
+            self._retract()
+            reason = Reason(condition=ReasonCondition.CANCEL)
+            self._answer.set_result(proposals.Rejected(id=self.id, peer=self._plan.to, reason=reason))
 
     # Which device
 
@@ -128,9 +156,8 @@ class OutgoingCall:
 
     async def _propose(self) -> proposals.Proceeded | IncomingCall:
         plan, pump = self._plan, self._pump
-        self._peer.outgoing[self.id] = self
-        if not pump.binding.is_contact(plan.to):
-            pump.binding.send_presence(plan.to)
+        pump.check_open()
+        pump.show(plan.to)
         descriptions = (RtpDescription(media=AUDIO),)
         pump.act(lambda machine: machine.propose(plan.to, self.id, descriptions, time.monotonic()))
         try:
@@ -143,16 +170,14 @@ class OutgoingCall:
             self._retract()
             self._over("cancel", None)
             raise
-        finally:
-            self._peer.outgoing.pop(self.id, None)
         if isinstance(answer, proposals.Rejected):
             reason = answer.reason
             raise self._over(reason.condition.value if reason else "decline", reason.text if reason else None)
         return answer
 
     def _retract(self) -> None:
-        if not self._overruled:
-            reason = Reason(condition=ReasonCondition.CANCEL)
+        reason = Reason(condition=ReasonCondition.CANCEL)
+        with contextlib.suppress(LocalProtocolError):  # it was overruled, or rejected in the same moment
             self._pump.act(lambda machine: machine.retract(self.id, reason))
 
     def _over(self, reason: str, text: str | None) -> SessionEnded:
@@ -160,11 +185,21 @@ class OutgoingCall:
         self._pump.emit(
             "ended", kind="call", peer=self._plan.to, sid=self.id, reason=reason, text=text, seconds=0.0, stats={}
         )
+        self._pump.hide(self._plan.to)
         return SessionEnded(reason, text)
 
     # The session
 
-    async def _initiate(self, device: str, recorder: Recorder | None, *, answer_timeout: float | None) -> Call:
+    async def _go_on(self, device: str, recorder: Recorder | None) -> LiveSession:
+        """Initiate the session that was proposed; whoever waits for it hears where that comes to nothing."""
+        try:
+            return await self._initiate(device, recorder)
+        except BaseException:
+            self._retract()
+            self._over("cancel", None)
+            raise
+
+    async def _initiate(self, device: str, recorder: Recorder | None) -> LiveSession:
         plan, pump = self._plan, self._pump
         selection = pump.select(Kind.DATAGRAM, None, None)
         choice = selection.next()
@@ -189,16 +224,29 @@ class OutgoingCall:
             selection=selection,
             make_transport=pump.transports_of(Role.INITIATOR, device, self.id, AUDIO),
         )
-        live = await pump.initiate(device, self.id, [content], groups=(bundle([AUDIO]),))
+        live = self._live = await pump.initiate(device, self.id, [content], groups=(bundle([AUDIO]),))
         tell_the_end(pump, live)
+        return live
+
+    async def _call(self, live: LiveSession, *, answer_timeout: float | None) -> Call:
+        plan = self._plan
         try:
             await until_accepted(live, answer_timeout)
             return await until_connected(
-                pump, live, timeout=plan.connect_timeout, until=plan.audio if plan.hang_up_at_end else None
+                self._pump, live, timeout=plan.connect_timeout, until=plan.audio if plan.hang_up_at_end else None
             )
-        except asyncio.CancelledError:
+        except SessionEnded:
+            if live.overruled_by is None:
+                raise
+        except BaseException:
             await live.close("cancel")
             raise
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            offer = await self._answer
+        assert isinstance(offer, IncomingCall)
+        # What was to be recorded into was closed with our session; nothing had been heard in it.
+        async with prepared(None, plan.record) as recorder:
+            return await self._take_theirs(offer, recorder)
 
     def _on_info(self, device: str, state: str) -> None:
         if state == "ringing":

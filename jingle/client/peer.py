@@ -271,8 +271,13 @@ class Peer:
 
     def _offer_session(self, live: LiveSession, event: events.SessionInitiated) -> None:
         proposed = self._pending.get((live.peer, live.sid))
+        crossed = self._crossed(live.peer, live.sid)
         if proposed is not None:
             proposed.take_session(live, event.groups)
+        elif crossed is not None:
+            offer = IncomingCall.of_session(self, live, event.groups)
+            self._pending[offer.peer, offer.sid] = offer
+            crossed.give_way(offer)
         elif not self._listening:
             live.terminate("busy")
         elif any(isinstance(content.application, FileReceiver | RequestedFile) for content in live.contents.values()):
@@ -297,6 +302,11 @@ class Peer:
                 offer = IncomingCall.of_proposal(self, event)
                 self._pending[offer.peer, offer.sid] = offer
                 self.outgoing[ours].give_way(offer)
+            case proposals.Incoming(id=id, peer=peer) if (call := self._crossed(peer, id)) is not None:
+                # It was late: their rejection of ours came first.
+                offer = IncomingCall.of_proposal(self, event)
+                self._pending[offer.peer, offer.sid] = offer
+                call.give_way(offer)
             case proposals.Incoming(id=id):
                 if self._listening:
                     self.pump.act(lambda machine: machine.ring(id))
@@ -318,6 +328,10 @@ class Peer:
     def offer_of(self, peer: str) -> IncomingCall | None:
         """What this full JID offers at the moment."""
         return next((offer for offer in self._pending.values() if offer.peer == peer and offer.is_open), None)
+
+    def _crossed(self, peer: str, sid: str) -> OutgoingCall | None:
+        """The call of ours that gives way to this one of the peer's."""
+        return next((call for call in self.outgoing.values() if call.gives_way_to(peer, sid)), None)
 
     def forget(self, offer: IncomingCall) -> None:
         """Drop an offer that is over."""

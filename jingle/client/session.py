@@ -70,6 +70,7 @@ def tell_the_end(pump: Pump, live: LiveSession, kind: str = "call") -> None:
     def over(_: Any) -> None:
         ending = live.ended.result()
         pump.finish(live.sid, ending.reason)
+        pump.hide(live.peer)
         pump.emit(
             "ended",
             kind=kind,

@@ -120,6 +120,12 @@ class LiveSession:
         """The peer's full JID."""
         return self.session.peer
 
+    @property
+    def overruled_by(self) -> str | None:
+        """The sid of the peer's session that stands instead of ours, where both were initiated at once."""
+        reason = self._reason.reason if self._reason is not None else None
+        return reason.alternative_session if reason is not None else None
+
     # From the pump
 
     def take(self, event: events.Event) -> None:

@@ -22,7 +22,7 @@ from ..errors import ApplicationFailed, LocalProtocolError, SignallingError
 from ..session import events
 from ..session import initiation_events as proposals
 from ..session.contents import namespace_of
-from ..session.dispatcher import Dispatcher
+from ..session.dispatcher import Dispatcher, bare
 from ..session.engine import Session
 from ..session.initiation import Initiations
 from ..session.proposal import ProposalState
@@ -81,6 +81,8 @@ class Pump:
         self.in_order = in_order
         self.policy = policy
         self.sessions: dict[Session, LiveSession] = {}
+        self._is_closed = False
+        self._shown: set[str] = set()
         self._early: dict[tuple[str, str], list[tuple[str, Element]]] = {}
         self.on_session: Callable[[LiveSession, events.SessionInitiated], None] = lambda live, event: live.terminate(
             "busy"
@@ -112,10 +114,35 @@ class Pump:
         return any(live.peer == jid for live in self.sessions.values())
 
     async def aclose(self) -> None:
-        """End every session and wait until they are freed."""
+        """End every session and wait until they are freed; nothing can be begun any more."""
+        self._is_closed = True
         self._sweeper.cancel()
         await asyncio.gather(self._sweeper, return_exceptions=True)
         await asyncio.gather(*(live.close("gone") for live in list(self.sessions.values())))
+
+    def check_open(self) -> None:
+        """Make sure that something can be begun.
+
+        Raises:
+            LocalProtocolError: We have gone offline.
+        """
+        if self._is_closed:
+            raise LocalProtocolError("this peer was closed", condition="gone")
+
+    def show(self, jid: str) -> None:
+        """Let somebody who does not see our presence see it until `hide`, so that each side notices the other go."""
+        if not self.binding.is_contact(jid):
+            self._shown.add(jid)
+            self.binding.send_presence(jid)
+
+    def hide(self, jid: str) -> None:
+        """Take back what `show` gave, to this full JID or to all devices of its account, unless we still talk."""
+        account = bare(jid)
+        if any(bare(live.peer) == account for live in self.sessions.values()):
+            return
+        for shown in {jid, account} & self._shown:
+            self._shown.discard(shown)
+            self.binding.send_presence(shown, available=False)
 
     # Sessions
 
@@ -127,10 +154,11 @@ class Pump:
         Raises:
             ApplicationFailed: An application cannot be described.
             TransportFailed: A transport cannot be used.
-            LocalProtocolError: There is such a session already.
+            LocalProtocolError: There is such a session already, or we have gone offline.
         """
         try:
             proposed = [await content.propose() for content in contents]
+            self.check_open()
             session = self.dispatcher.initiate(peer, sid, proposed, groups=groups, now=time.monotonic())
         except BaseException:
             for content in contents:
