@@ -36,6 +36,7 @@ async def test_two_bots_call_each_other() -> None:
 
         async def answer() -> jingle.Ending | None:
             async for offer in bob.incoming():
+                assert isinstance(offer, jingle.IncomingCall)
                 async with offer.accept(audio=jingle.Tone()) as call:
                     return await call.wait(5)
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
@@ -58,7 +59,8 @@ class Transfer:
 
     async def __aiter__(self) -> AsyncIterator[Progress]:
         async for progress in self._application.progress:
-            yield progress
+            # Before the first byte only the offer tells how many there will be.
+            yield progress if progress.total is not None else dataclasses.replace(progress, total=self.size)
         await self.result()
 
     async def result(self) -> FileResult:
