@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING
 from ..applications.rtp.call import RtpApplication
 from ..elements.core import Group
 from ..elements.rtp import RtpDescription
-from ..errors import LocalProtocolError, SessionEnded
+from ..errors import LocalProtocolError, MediaError, SessionEnded
 from ..media.base import Source
 from ..media.recorder import Recorder
 from ..peer.live import LiveSession, reason_of
 from ..session import initiation_events as proposals
 from .call import Call, first, media_of, prepared, rtp_applications
 from .opening import Opening
-from .session import ANSWER_TIMEOUT, common_groups, tell_the_end, until_connected
+from .session import ANSWER_TIMEOUT, common_groups, raise_end, tell_the_end, until_connected
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -125,6 +126,10 @@ class IncomingCall:
 
     def take_session(self, live: LiveSession, groups: tuple[Group, ...]) -> None:
         """Take the session, once its offer was found to be one that we can answer."""
+        if self.gone.done():
+            # We told the caller to proceed and thought better of it.
+            live.terminate(self.gone.result()[0])
+            return
         self._groups = groups
         if not self._session.done():
             self._session.set_result(live)
@@ -134,11 +139,13 @@ class IncomingCall:
     def withdraw(self, reason: str, text: str | None, *, tell: bool = False) -> None:
         """Take it that the call is over, or was answered elsewhere."""
         self._owner.forget(self)
-        if self.gone.done():
-            return
-        self.gone.set_result((reason, text))
-        if tell and not self._session.done():
-            self._tell_the_end(reason, text)
+        self._close(reason, text, tell=tell)
+
+    def _close(self, reason: str, text: str | None, *, tell: bool) -> None:
+        if not self.gone.done():
+            self.gone.set_result((reason, text))
+            if tell and not self._session.done():
+                self._tell_the_end(reason, text)
 
     async def connect(
         self, audio: Source | None, recorder: Recorder | None, *, timeout: float | None, until: Source | None
@@ -157,29 +164,43 @@ class IncomingCall:
             if recorder is not None:
                 await application.received.add(recorder)
             answers = await live.describe()
-            if live.ended.done():
-                raise SessionEnded(live.ended.result().reason, live.ended.result().text)
+            if not live.is_running:
+                await asyncio.wait([live.ended])
+                raise_end(live)
             live.accept(answers, common_groups(self._groups, [answer.name for answer in answers]))
             return await until_connected(self._pump, live, timeout=timeout, until=until)
-        except BaseException:
+        except BaseException as exc:
             if live is not None:
-                await live.close("cancel")
+                await live.close("media-error" if isinstance(exc, MediaError) else "cancel")
             raise
 
     async def _proceed(self) -> LiveSession:
         pump = self._pump
-        if not pump.binding.is_contact(self.peer):
-            pump.binding.send_presence(self.peer)
+        pump.show(self.peer)
         pump.dispatcher.expect(self.peer, self.sid, time.monotonic())
         pump.act(lambda machine: machine.proceed(self.sid, time.monotonic()))
-        await first(self._session, self.gone, timeout=ANSWER_TIMEOUT)
-        if self._session.done():
-            return self._session.result()
-        if self.gone.done():
+        try:
+            await first(self._session, self.gone, timeout=ANSWER_TIMEOUT)
+        except asyncio.CancelledError:
+            self._abandon("cancel", None)
+            raise
+        if not self._session.done():
+            self._abandon("timeout", "the caller did not begin the session")
             raise SessionEnded(*self.gone.result())
-        pump.act(lambda machine: machine.abandon(self.sid))
-        self.withdraw("timeout", "the caller did not begin the session", tell=True)
-        raise SessionEnded("timeout", "the caller did not begin the session")
+        return self._session.result()
+
+    def _abandon(self, reason: str, text: str | None) -> None:
+        """Want no session any more, although the caller was told to begin it; if it comes, it is ended at once."""
+        if self._session.done():
+            self._session.result().terminate(reason, text)
+        elif not self.gone.done():
+            self._close(reason, text, tell=True)
+            asyncio.get_running_loop().call_later(ANSWER_TIMEOUT, self._forget_session)
+
+    def _forget_session(self) -> None:
+        self._owner.forget(self)
+        with contextlib.suppress(LocalProtocolError):  # it came, and has finished
+            self._pump.act(lambda machine: machine.abandon(self.sid))
 
     def _audio_of(self, live: LiveSession) -> RtpApplication:
         for application in rtp_applications(live):
@@ -191,3 +212,4 @@ class IncomingCall:
         self._pump.emit(
             "ended", kind="call", peer=self.peer, sid=self.sid, reason=reason, text=text, seconds=0.0, stats={}
         )
+        self._pump.hide(self.peer)

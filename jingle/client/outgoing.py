@@ -24,7 +24,7 @@ from ..session import initiation_events as proposals
 from ..session.proposal import bare
 from ..signalling.discovery import NS_JINGLE, NS_JINGLE_MESSAGE, Device, best_device
 from ..transports.base import Kind, Transport
-from .call import Call, prepared
+from .call import Call, first, prepared
 from .incoming import IncomingCall
 from .session import ANSWER_TIMEOUT, bundle, tell_the_end, until_accepted, until_connected
 
@@ -241,9 +241,10 @@ class OutgoingCall:
         except BaseException:
             await live.close("cancel")
             raise
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            offer = await self._answer
-        assert isinstance(offer, IncomingCall)
+        await first(self._answer, timeout=ANSWER_TIMEOUT)
+        offer = self._answer.result() if self._answer.done() else None
+        if not isinstance(offer, IncomingCall):
+            raise SessionEnded("alternative-session", "both sides called, and the peer's call came to nothing")
         # What was to be recorded into was closed with our session; nothing had been heard in it.
         async with prepared(None, plan.record) as recorder:
             return await self._take_theirs(offer, recorder)
