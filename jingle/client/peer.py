@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from os import PathLike
@@ -40,6 +41,9 @@ FINISH_GRACE = 1.0
 Offer = IncomingCall | IncomingFile | IncomingRequest
 """What others may want of us."""
 
+MAX_RINGING = 180.0
+"""Seconds for which a call without a proposal may ring: a caller that vanished never gives up."""
+
 MAX_OFFERS = 32
 """Offers that wait for the program to look at them; what comes on top is told that we are busy."""
 
@@ -58,6 +62,7 @@ class Peer:
         self._connection = connection
         self._offers: asyncio.Queue[Offer] = asyncio.Queue(maxsize=MAX_OFFERS)
         self._pending: dict[tuple[str, str], IncomingCall] = {}
+        self._declining: set[asyncio.Task[None]] = set()
         self._listening = False
         pump.on_session = self._on_session
         pump.on_proposal = self._on_proposal
@@ -250,13 +255,17 @@ class Peer:
     async def aclose(self) -> None:
         """End every session, decline what rings, and go offline; safe to call twice."""
         self._listening = False
-        for offer in list(self._pending.values()):
-            await offer.decline("busy")
-        await self.pump.aclose()
-        await self.pump.binding.aclose()
-        self.pump.discovery.close()
-        if self._connection is not None:
-            await self._connection.aclose()
+        async with contextlib.AsyncExitStack() as stack:
+            # In the opposite order, and each whatever becomes of the others.
+            if self._connection is not None:
+                stack.push_async_callback(self._connection.aclose)
+            stack.callback(self.pump.discovery.close)
+            stack.push_async_callback(self.pump.binding.aclose)
+            stack.push_async_callback(self.pump.aclose)
+            for call in list(self.outgoing.values()):
+                stack.callback(call.give_up)
+            for offer in list(self._pending.values()):
+                stack.push_async_callback(offer.decline, "busy")
 
     # From the pump
 
@@ -286,6 +295,8 @@ class Peer:
             offer = IncomingCall.of_session(self, live, event.groups)
             live.inform(Ringing())
             self._offer(offer)
+            ringing = asyncio.get_running_loop().call_later(MAX_RINGING, self._stop_ringing, live)
+            live.ended.add_done_callback(lambda _: ringing.cancel())
 
     def _offer_files(self, offered: IncomingFiles) -> None:
         live = offered.live
@@ -329,6 +340,10 @@ class Peer:
         """What this full JID offers at the moment."""
         return next((offer for offer in self._pending.values() if offer.peer == peer and offer.is_open), None)
 
+    def _stop_ringing(self, live: LiveSession) -> None:
+        if not live.accepted.done():
+            live.terminate("timeout", "nobody answered")
+
     def _crossed(self, peer: str, sid: str) -> OutgoingCall | None:
         """The call of ours that gives way to this one of the peer's."""
         return next((call for call in self.outgoing.values() if call.gives_way_to(peer, sid)), None)
@@ -340,12 +355,21 @@ class Peer:
     def _offer(self, offer: IncomingCall) -> None:
         self._pending[offer.peer, offer.sid] = offer
         self.pump.emit("incoming", kind="call", peer=offer.peer, sid=offer.sid, media=list(offer.media))
+        self._leave_out_what_is_over()
         try:
             self._offers.put_nowait(offer)
         except asyncio.QueueFull:
             log.warning("too many offers wait: %s is told that we are busy", offer.peer)
             task = asyncio.ensure_future(offer.decline("busy"))
-            task.add_done_callback(lambda done: done.exception())
+            self._declining.add(task)
+            task.add_done_callback(self._declining.discard)
+
+    def _leave_out_what_is_over(self) -> None:
+        """Calls that were missed must not take the room of those that ring."""
+        for _ in range(self._offers.qsize()):
+            offer = self._offers.get_nowait()
+            if offer.is_open:
+                self._offers.put_nowait(offer)
 
     def _withdraw(self, id: str, reason: str, text: str | None) -> None:
         for (_, sid), offer in list(self._pending.items()):
