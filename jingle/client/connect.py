@@ -93,8 +93,9 @@ def connect(
     Raises:
         SignallingError: `not-authorized` for a refused password, `certificate` for an untrusted server,
             `remote-server-not-found` where nothing answers, `timeout`.
-        LocalProtocolError: The trace file cannot be written.
+        LocalProtocolError: `jid` or one of `allow` is not a JID, or the trace file cannot be written.
     """
+    allowed = [each if each == ANYONE else address(each) for each in allow]
     account = Account(jid=jid, password=password, server=server, ca_file=Path(ca_file) if ca_file is not None else None)
     options = TransportOptions(relay_only=relay_only, loopback=loopback, ice_servers=tuple(ice_servers))
     media = MediaOptions(codecs=tuple(codecs) if codecs is not None else None, dtx=dtx)
@@ -115,7 +116,7 @@ def connect(
             transports=transports,
             require_encryption=require_encryption,
             media=media,
-            allow=allow,
+            allow=allowed,
             on_event=tell,
             connection=connection,
         )
@@ -131,6 +132,7 @@ def connect(
                 peer.pump.moved(connection.jid)
 
         connection.on_state = changed
+        connection.on_lost = peer.lost
         try:
             await connection.open(login_timeout)
         except BaseException:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import time
 from pathlib import Path
-from types import TracebackType
 
 from ..errors import LocalProtocolError
 from ..peer.events import Event
 
+log = logging.getLogger(__name__)
+
 
 class Trace:
     """Writes what happens to a file, line by line, so that it is all there when the program dies.
+
+    A disk that is full ends the trace and nothing else.
 
     Raises:
         LocalProtocolError: The file cannot be written.
@@ -38,16 +43,13 @@ class Trace:
 
     def _write(self, line: dict[str, object]) -> None:
         if not self._file.closed:
-            self._file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+            try:
+                self._file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+            except OSError as exc:
+                log.error("the trace ends here: %s", exc.strerror)
+                self.close()
 
     def close(self) -> None:
         """Close the file; what comes later is left out."""
-        self._file.close()
-
-    def __enter__(self) -> Trace:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+        with contextlib.suppress(OSError):  # what a full disk did not take is not written now either
+            self._file.close()
