@@ -17,7 +17,7 @@ from ..applications.file_transfer.source import OutgoingFile
 from ..applications.file_transfer.storage import Target
 from ..applications.rtp.call import MediaOptions
 from ..elements.rtp import Ringing
-from ..errors import LocalProtocolError
+from ..errors import LocalProtocolError, SignallingError
 from ..media.base import Source
 from ..peer.live import LiveSession
 from ..peer.pump import Pump
@@ -25,7 +25,7 @@ from ..session import events
 from ..session import initiation_events as proposals
 from ..signalling.binding import address
 from ..signalling.connection import XmppConnection
-from .call import Call
+from .call import Call, first
 from .incoming import IncomingCall
 from .opening import Opening
 from .outgoing import CallPlan, OutgoingCall
@@ -63,6 +63,7 @@ class Peer:
         self._offers: asyncio.Queue[Offer] = asyncio.Queue(maxsize=MAX_OFFERS)
         self._pending: dict[tuple[str, str], IncomingCall] = {}
         self._declining: set[asyncio.Task[None]] = set()
+        self._lost: asyncio.Future[SignallingError] = asyncio.get_running_loop().create_future()
         self._listening = False
         pump.on_session = self._on_session
         pump.on_proposal = self._on_proposal
@@ -233,12 +234,27 @@ class Peer:
 
         From the first use on this device rings; before, calls ring on our other devices only. Offers that were
         withdrawn before the program looked at them are left out.
+
+        Raises:
+            SignallingError: The XMPP connection was lost for good.
         """
         self._listening = True
         while True:
-            offer = await self._offers.get()
+            offer = await self._next_offer()
             if offer.is_open:
                 yield offer
+
+    async def _next_offer(self) -> Offer:
+        waiting = asyncio.ensure_future(self._offers.get())
+        try:
+            await first(waiting, self._lost, timeout=None)
+        except asyncio.CancelledError:
+            if not waiting.cancel():
+                self._offers.put_nowait(waiting.result())
+            raise
+        if waiting.cancel():
+            raise self._lost.result()
+        return waiting.result()
 
     def listen(self) -> None:
         """Ring from now on, and keep offers for a later `incoming`."""
@@ -266,6 +282,12 @@ class Peer:
                 stack.callback(call.give_up)
             for offer in list(self._pending.values()):
                 stack.push_async_callback(offer.decline, "busy")
+
+    def lost(self, error: SignallingError) -> None:
+        """Take it that the XMPP connection is gone for good: calls go on, but nothing new can come."""
+        if not self._lost.done():
+            self._lost.set_result(error)
+            self.pump.emit("error", condition=error.condition, text=str(error), advice="")
 
     # From the pump
 
