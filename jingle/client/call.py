@@ -11,7 +11,7 @@ from typing import Any
 
 from ..applications.rtp.call import RtpApplication
 from ..applications.rtp.stats import MediaStats
-from ..errors import LocalProtocolError
+from ..errors import LocalProtocolError, SessionEnded
 from ..media.base import Frame, Sink, Source
 from ..media.recorder import Recorder
 from ..media.sinks import FrameSink
@@ -150,7 +150,10 @@ class Call:
 
         Raises:
             MediaError: It cannot be read; the one before goes on.
+            SessionEnded: The call is over.
         """
+        if self.ending is not None:
+            raise SessionEnded(self.ending.reason, self.ending.text)
         await self._application("audio").replace(source)
 
     def mute(self) -> None:
