@@ -19,6 +19,13 @@ SLACK = MAX_BURST * PTIME
 """Seconds that an upstream may be late before silence is sent for it, and early before it has to wait."""
 
 
+STALL = 0.010
+"""Seconds that a timer may be late; after more the whole process stood still, and with it an upstream that would have
+been in time. It gets another `GRACE`."""
+
+GRACE = 0.020
+
+
 class SwitchTrack(MediaStreamTrack):
     """An audio track that goes on, frame after frame without a jump in time, whatever happens to its upstream.
 
@@ -53,6 +60,7 @@ class SwitchTrack(MediaStreamTrack):
         self._ready: deque[AudioFrame] = deque()
         self._reading: asyncio.Timeout | None = None
         self._missed = 0  # frames of silence sent because the upstream was late
+        self._is_excused = False
         self._position = 0
 
     @property
@@ -110,13 +118,19 @@ class SwitchTrack(MediaStreamTrack):
             # An upstream that keeps no time of its own must not run away.
             await self._pacer.sleep(SLACK)
         patience = self._pacer.ahead + (0 if self._missed else SLACK)
+        if self._is_excused:
+            patience = max(patience, GRACE)
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(0.0, patience)
         try:
             async with asyncio.timeout(patience) as self._reading:
                 frame = await upstream.recv()
         except TimeoutError:
             if self._upstream is upstream:
-                self._missed += 1
-                self._ready.append(silent_frame(self._framer.layout or "mono"))
+                if not self._is_excused and loop.time() - due > STALL:
+                    self._is_excused = True
+                else:
+                    self._miss()
         except MediaStreamError:
             if self._upstream is upstream:
                 self._finish(upstream)
@@ -125,6 +139,11 @@ class SwitchTrack(MediaStreamTrack):
                 self._take(upstream, frame)
         finally:
             self._reading = None
+
+    def _miss(self) -> None:
+        self._is_excused = False
+        self._missed += 1
+        self._ready.append(silent_frame(self._framer.layout or "mono"))
 
     def _take(self, upstream: MediaStreamTrack, frame: object) -> None:
         if not isinstance(frame, AudioFrame):
@@ -135,6 +154,7 @@ class SwitchTrack(MediaStreamTrack):
         else:
             if self._pacer.ahead <= 0:
                 self._missed = 0
+            self._is_excused = False
             self._ready.extend(self._framer.push(frame))
 
     def _finish(self, upstream: MediaStreamTrack) -> None:

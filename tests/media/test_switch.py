@@ -214,3 +214,31 @@ def test_what_is_no_sound_is_left() -> None:
         assert ended == [upstream]
 
     run_virtual(main())
+
+
+@pytest.mark.parametrize("stall", [0.05, 0.09, 0.3, 2.0])
+def test_a_process_that_stood_still_puts_no_silence_into_its_source(stall: float) -> None:
+    """Both the source and the timer that waits for it are late then; what is played goes on where it was."""
+
+    async def main() -> None:
+        switch = SwitchTrack(Tone(440).track())
+        for moment in (0.505, 1.0, 1.5):
+            virtual().call_later(moment, virtual().stall, stall)
+        frames = await play(switch, 150)
+        assert [frame.pts for frame in frames] == list(range(0, 960 * 150, 960))
+        assert np.array_equal(joined(frames), joined(await play(Tone(440).track(), 150)))
+        switch.stop()
+
+    run_virtual(main())
+
+
+def test_a_source_that_is_late_after_a_stall_is_silence_soon() -> None:
+    async def main() -> None:
+        switch = SwitchTrack(Scripted([0.02 * n for n in range(10)]))
+        virtual().call_later(0.25, virtual().stall, 0.5)
+        frames = await heard(switch, 12)
+        assert [sound for _, sound in frames] == [True] * 10 + [False] * 2
+        assert frames[10][0] == pytest.approx(0.75 + 0.02, abs=0.01)
+        switch.stop()
+
+    run_virtual(main())
