@@ -140,14 +140,26 @@ class Commands:
         self._running: list[Command] = []
 
     async def __call__(
-        self, *arguments: str, as_json: bool = True, prefix: Sequence[str] = (), env: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        as_json: bool = True,
+        prefix: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "jingle"),
+        env: dict[str, str] | None = None,
     ) -> Command:
-        """Start `jingle` with `arguments`, in the test's folder and with `--json` unless told otherwise."""
+        """Start `jingle` with `arguments`, in the test's folder and with `--json` unless told otherwise.
+
+        Args:
+            arguments: The command and what follows it.
+            as_json: Ask for events.
+            prefix: Goes before the interpreter.
+            program: What it runs in place of `jingle`.
+            env: Added to a clean environment.
+        """
         process = await asyncio.create_subprocess_exec(
             *prefix,
             sys.executable,
-            "-m",
-            "jingle",
+            *program,
             *arguments,
             *(["--json"] if as_json else []),
             stdin=asyncio.subprocess.DEVNULL,

@@ -38,6 +38,13 @@ async def both_connected(*sides: Command) -> list[dict[str, Any]]:
     return [await side.event("connected") for side in sides]
 
 
+async def ended_well(*sides: Command) -> None:
+    """Wait for an end that everybody calls a success, and leaves with."""
+    for side in sides:
+        assert (await side.event("ended"))["reason"] == "success", side
+        assert await side.exit() == 0, side
+
+
 def playable(path: Path, *, least: float) -> None:
     """Assert that a recording is complete: it can be read, and holds so many seconds."""
     assert len(read(path)) / 8000 >= least

@@ -16,6 +16,16 @@ FRAME = 80
 QUIET = 0.05
 """Of the whole recording's loudness: what is below is a pause."""
 
+LIKENESS = 0.9
+GAP = 0.06
+
+SECTION = RATE
+"""Samples that are compared at a time."""
+
+SLIP = round(GAP * RATE)
+"""Samples by which a section may lie off the whole: where a process stood still, what follows is heard later, and a
+gap that may be there may shift what is behind it."""
+
 Samples = NDArray[np.float64]
 
 
@@ -23,7 +33,7 @@ class Comparison(NamedTuple):
     """What `compare` found."""
 
     correlation: float
-    """Normalised cross-correlation where it is highest, over the whole of what was played."""
+    """Normalised cross-correlation over the whole of what was played, once its sections are aligned."""
 
     offset: float
     """Seconds into the recording at which what was played begins."""
@@ -48,16 +58,35 @@ def compare(played: Path, heard: Path) -> Comparison:
     return compare_samples(read(played), read(heard))
 
 
+def assert_heard(path: Path, played: Path) -> None:
+    """Assert that a recording holds what was played, from its beginning to its end, without a gap."""
+    found = compare(played, path)
+    assert found.correlation > LIKENESS, found
+    assert found.gap <= GAP, found
+
+
 def compare_samples(original: Samples, recording: Samples) -> Comparison:
     """See `compare`."""
-    size = len(original) + len(recording)
-    products = np.fft.irfft(np.fft.rfft(recording, size) * np.conj(np.fft.rfft(original, size)), size)
-    offset = int(np.argmax(products[: len(recording)]))
-    part = recording[offset : offset + len(original)]
-    part = np.pad(part, (0, len(original) - len(part)))  # what is missing at the end counts against it
-    norm = float(np.linalg.norm(original) * np.linalg.norm(part))
-    correlation = float(original @ part) / norm if norm else 0.0
-    return Comparison(correlation, offset / RATE, _longest_gap(original, part))
+    offset = _lag(recording, original, len(recording) - 1)
+    # What is missing at the end counts against it.
+    heard = np.pad(recording, (SLIP, len(original) + 2 * SLIP))
+    sections = []
+    for start in range(0, len(original), SECTION):
+        section = original[start : start + SECTION]
+        around = heard[offset + start : offset + start + len(section) + 2 * SLIP]
+        lag = _lag(around, section, 2 * SLIP)
+        sections.append(around[lag : lag + len(section)])
+    aligned = np.concatenate(sections)
+    norm = float(np.linalg.norm(original) * np.linalg.norm(aligned))
+    correlation = float(original @ aligned) / norm if norm else 0.0
+    return Comparison(correlation, offset / RATE, _longest_gap(original, aligned))
+
+
+def _lag(long: Samples, short: Samples, most: int) -> int:
+    """Where in `long` `short` fits best."""
+    size = len(long) + len(short)
+    products = np.fft.irfft(np.fft.rfft(long, size) * np.conj(np.fft.rfft(short, size)), size)
+    return int(np.argmax(products[: most + 1]))
 
 
 def _longest_gap(original: Samples, part: Samples) -> float:

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from .commands import SPEECH, Command
+from .commands import SPEECH
 from .conftest import World
-from .sound import compare
-
-LIKENESS = 0.9
-GAP = 0.06
-
-
-def assert_heard(path: Path) -> None:
-    found = compare(SPEECH, path)
-    assert found.correlation > LIKENESS, found
-    assert found.gap <= GAP, found
-
-
-async def ended_well(*sides: Command) -> None:
-    for side in sides:
-        assert (await side.event("ended"))["reason"] == "success"
-        assert await side.exit() == 0, side
+from .endings import ended_well
+from .sound import assert_heard
 
 
 async def test_the_callee_hears_what_the_caller_plays(world: World) -> None:
@@ -37,11 +21,11 @@ async def test_the_callee_hears_what_the_caller_plays(world: World) -> None:
     assert alice.names() == ["online", "ringing", "connected", "ended"]
     assert bob.names() == ["online", "incoming", "connected", "ended"]
     assert len(alice.told("stats")) == 2  # 10 s, one every 5 s
-    assert_heard(world.folder / "heard.wav")
+    assert_heard(world.folder / "heard.wav", SPEECH)
 
 
 async def test_the_caller_hears_what_the_callee_plays(world: World) -> None:
     bob = await world.answer("--once", "--play", str(SPEECH))
     alice = await world.call("--record", "heard.ogg")
     await ended_well(alice, bob)
-    assert_heard(world.folder / "heard.ogg")
+    assert_heard(world.folder / "heard.ogg", SPEECH)

@@ -15,7 +15,10 @@ class XmppServer(ABC):
     Attributes:
         port: Where clients connect.
         ca_file: What they have to trust.
+        offers_relay: Whether it hands out credentials for a TURN server (XEP-0215).
     """
+
+    offers_relay = False
 
     def __init__(self, *, port: int, ca_file: Path) -> None:
         self.port = port

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 STARTING = 20.0
 """Seconds a server may take until it listens."""
@@ -36,7 +37,7 @@ def running(command: Sequence[str], *, port: int, folder: Path) -> Iterator[subp
         end(process)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[Any]) -> None:
     """End a process that may have ended already."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)

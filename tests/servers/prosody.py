@@ -36,6 +36,8 @@ s2s_ports = {{}}
 s2s_direct_tls_ports = {{}}
 http_ports = {{}}
 https_ports = {{}}
+proxy65_ports = {{ {proxy_port} }}
+proxy65_interfaces = {{ "127.0.0.1" }}
 c2s_require_encryption = true
 allow_registration = false
 authentication = "internal_plain"
@@ -49,6 +51,9 @@ smacks_hibernation_time = {hibernation}
 {turn}
 VirtualHost "localhost"
   ssl = {{ key = "{folder}/certs/localhost.key", certificate = "{folder}/certs/localhost.crt" }}
+
+Component "proxy.localhost" "proxy65"
+  proxy65_address = "127.0.0.1"
 """
 
 TURN = """
@@ -60,10 +65,16 @@ turn_external_ttl = 3600
 
 
 class Prosody(XmppServer):
-    """Where a running Prosody is, and how to get accounts on it."""
+    """Where a running Prosody is, and how to get accounts on it.
 
-    def __init__(self, folder: Path, port: int) -> None:
+    Attributes:
+        proxy_port: Where its SOCKS5 proxy listens (XEP-0065).
+    """
+
+    def __init__(self, folder: Path, port: int, *, proxy_port: int, offers_relay: bool) -> None:
         super().__init__(port=port, ca_file=folder / "certs" / "localhost.crt")
+        self.proxy_port = proxy_port
+        self.offers_relay = offers_relay
         self._data = folder / "data" / "localhost"
         self._numbers = itertools.count(1)
 
@@ -94,7 +105,7 @@ class Prosody(XmppServer):
 def prosody(folder: Path, turn: Coturn | None = None) -> Iterator[Prosody]:
     """Run a Prosody in `folder` that hands out credentials for `turn` (XEP-0215)."""
     program = require_program("prosody")
-    (port,) = free_ports(1)
+    port, proxy_port = free_ports(2)
     (folder / "certs").mkdir(parents=True)
     (folder / "data").mkdir()
     write_certificate(folder / "certs")
@@ -104,13 +115,14 @@ def prosody(folder: Path, turn: Coturn | None = None) -> Iterator[Prosody]:
             root="true" if is_root() else "false",
             folder=folder,
             port=port,
+            proxy_port=proxy_port,
             hibernation=HIBERNATION,
             modules=', "turn_external"' if turn is not None else "",
             turn=TURN.format(turn=turn) if turn is not None else "",
         )
     )
     with running([program, "--config", str(config), "-F"], port=port, folder=folder):
-        yield Prosody(folder, port)
+        yield Prosody(folder, port, proxy_port=proxy_port, offers_relay=turn is not None)
 
 
 def write_certificate(folder: Path, name: str = "localhost") -> Path:

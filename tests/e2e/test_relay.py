@@ -1,0 +1,89 @@
+"""--relay-only through a real coturn: whoever asks for it shows no address of his own to anybody."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aioice.ice import get_host_addresses
+
+from tests.servers.coturn import RELAY, Coturn
+
+from .commands import SPEECH
+from .conftest import World
+from .endings import both_connected, ended_well
+from .sound import assert_heard
+
+pytestmark = pytest.mark.server
+
+_WORDS = re.compile(r"""[\s"'<>=]+""")
+
+
+def addresses_in(lines: list[dict[str, Any]]) -> set[str]:
+    """Every IP address in what was sent."""
+    found = set()
+    for line in lines:
+        if line.get("direction") == ">":
+            for word in _WORDS.split(line["stanza"]):
+                try:
+                    found.add(str(ipaddress.ip_address(word)))
+                except ValueError:
+                    continue
+    return found
+
+
+def assert_shows_the_relay_alone(lines: list[dict[str, Any]]) -> None:
+    sent = "".join(line["stanza"] for line in lines if line.get("direction") == ">")
+    assert set(re.findall(r"""type=["'](host|srflx|prflx|relay)["']""", sent)) == {"relay"}
+    shown = addresses_in(lines)
+    assert RELAY in shown
+    assert shown <= {RELAY, "0.0.0.0"}  # in place of the related address (RFC 8839 section 5.1)
+    assert not shown & {*get_host_addresses(True, True), "127.0.0.1", "::1"}
+
+
+@pytest.mark.parametrize("who", ["caller", "callee"])
+async def test_the_whole_speech_through_a_relay(world: World, turn_server: Coturn, who: str) -> None:
+    """Prosody hands out the relay (XEP-0215); on the other server it is named by option."""
+    named = () if world.server.offers_relay else ("--turn", turn_server.url())
+    relayed = ("--relay-only", "--trace", "trace", *named)
+    bob = await world.answer("--once", "--record", "heard.wav", *(relayed if who == "callee" else ()))
+    alice = await world.call("--play", str(SPEECH), *(relayed if who == "caller" else ()))
+    ours, theirs = await both_connected(*((alice, bob) if who == "caller" else (bob, alice)))
+    assert ours["local_candidate"] == "relay"
+    # The other side sees the relay too, before or after it was told of it.
+    assert theirs["remote_candidate"] in ("relay", "prflx")
+    assert theirs["local_candidate"] != "relay"
+    await ended_well(alice, bob)
+    assert_shows_the_relay_alone(world.trace("trace"))
+    assert_heard(world.folder / "heard.wav", SPEECH)
+
+
+async def test_both_through_relays(on_prosody: World) -> None:
+    bob = await on_prosody.answer("--once", "--relay-only", "--trace", "bob")
+    alice = await on_prosody.call("--seconds", "0.5", "--relay-only", "--trace", "alice")
+    for event in await both_connected(alice, bob):
+        assert event["local_candidate"] == "relay"
+    await ended_well(alice, bob)
+    for name in ("alice", "bob"):
+        assert_shows_the_relay_alone(on_prosody.trace(name))
+
+
+async def test_without_a_relay_there_is_no_call(on_loopback: World) -> None:
+    """No way is a better answer than an address."""
+    bob = await on_loopback.answer("--once")
+    alice = await on_loopback.call("--relay-only", "--trace", "trace")
+    assert await alice.exit() == 5
+    assert alice.told("connected") == []
+    (error,) = alice.told("error")
+    assert "--turn" in error["advice"]
+    assert addresses_in(on_loopback.trace("trace")) == set()
+    assert await bob.exit() == 5
+    assert bob.told("ended")[0]["reason"] in ("connectivity-error", "failed-transport")
+
+
+def test_the_oracle_finds_addresses(tmp_path: Path) -> None:
+    lines = [{"direction": ">", "stanza": "<a ip='192.0.2.1'><b>fd00::1</b></a>"}, {"direction": "<", "stanza": "::2"}]
+    assert addresses_in(lines) == {"192.0.2.1", "fd00::1"}

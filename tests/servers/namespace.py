@@ -1,0 +1,40 @@
+"""A network of its own, for a machine that has only the addresses a test gives it (Linux, root)."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+
+from tests.conftest import missing, require_program
+
+from .process import end, is_root
+
+SETTLED = "ready"
+
+
+@contextlib.contextmanager
+def network(*addresses: str) -> Iterator[list[str]]:
+    """Hold a network with loopback and `addresses`; what comes back goes before a command to run it there.
+
+    The addresses are put on the loopback interface: no other kind can be made everywhere, and to a program it is an
+    address like any other.
+    """
+    unshare, nsenter, ip = (require_program(name) for name in ("unshare", "nsenter", "ip"))
+    if not is_root():
+        missing("a network of its own takes root")
+    script = [f"{ip} link set lo up", *(f"{ip} address add {each} dev lo" for each in addresses), f"echo {SETTLED}"]
+    command = [unshare, "--net", "sh", "-ec", f"{'; '.join(script)}; exec sleep 600"]
+    holder = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stderr is not None
+    try:
+        if holder.stdout.readline().strip() != SETTLED:
+            missing(f"no network of its own can be made here: {holder.stderr.read().strip()}")
+        yield [nsenter, "--net", "--target", str(holder.pid)]
+    finally:
+        end(holder)
+        holder.stdout.close()
+        holder.stderr.close()
