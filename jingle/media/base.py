@@ -31,6 +31,7 @@ class SourceTrack(MediaStreamTrack, ABC):
         self.played_out = False
         self._source = source
         source._tracks.add(self)
+        source._ended.clear()  # the same file may be played again, in the next call
 
     @abstractmethod
     async def _next(self) -> Frame | None:
