@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,7 @@ async def _answer(
     except JingleError as exc:
         return output.fail(explain(exc, online=False))
     async with me:
-        status = Status.NOT_REACHED
+        status: Status | None = None
         async for offer in _calls(me, timeout):
             if ring and (await asyncio.wait([offer.gone], timeout=ring))[0]:
                 continue  # somebody else took it, or the caller gave up: that was no call of ours
@@ -83,8 +82,9 @@ async def _answer(
                 status = await _talk(me, offer, output, play, record, seconds)
             if once:
                 return status
-        output.say("nobody called")
-        return status
+        if status is None:
+            output.say("nobody called")
+        return Status.NOT_REACHED if status is None else status
 
 
 async def _calls(me: Peer, timeout: float | None) -> AsyncIterator[IncomingCall]:
@@ -97,6 +97,8 @@ async def _calls(me: Peer, timeout: float | None) -> AsyncIterator[IncomingCall]
             return
         if isinstance(offer, IncomingCall):
             yield offer
+        else:
+            await offer.decline()  # `jingle receive` takes those
 
 
 async def _talk(
@@ -111,11 +113,11 @@ async def _talk(
                 ending = await call.hang_up()
         return ended_status(ending.reason)
     except JingleError as exc:
+        await offer.decline("media-error")  # where it rings still
         return output.fail(explain(exc))
     finally:
         refusing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await refusing
+        await asyncio.gather(refusing, return_exceptions=True)
 
 
 async def _refuse_others(me: Peer) -> None:
