@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
 from typing import Any
@@ -21,17 +23,25 @@ class Output:
     def event(self, event: Event) -> None:
         """Print one event."""
         if self.as_json:
-            sys.stdout.write(json.dumps(event.as_dict(), ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            self._print(json.dumps(event.as_dict(), ensure_ascii=False))
             return
         line = _sentence(event.name, event.fields)
         if line and (event.name != "stats" or self.verbosity):
             self.say(line)
 
     def say(self, line: str) -> None:
-        """Talk: one line on stderr."""
-        sys.stderr.write(line + "\n")
+        """Talk: one line on stderr, without anything in it that would command the terminal."""
+        sys.stderr.write("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line) + "\n")
         sys.stderr.flush()
+
+    def _print(self, line: str) -> None:
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read us is gone, and we go as upon Ctrl-C; nothing more can be written, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            signal.raise_signal(signal.SIGTERM)
 
     def fail(self, explanation: Explanation) -> Status:
         """Print an error with its advice, and return the exit status that goes with it."""

@@ -12,14 +12,10 @@ from .output import Output
 from .status import Status, explain
 
 
-class Terminated(Exception):
-    """SIGTERM arrived."""
-
-
 def run(main: Callable[[], Awaitable[Status]], output: Output) -> None:
     """Run a command to its end and leave with its exit status.
 
-    The first Ctrl-C (or SIGTERM) cancels `main`, whose `async with` blocks tell the peer and close recordings;
+    The first Ctrl-C (or SIGTERM, or the terminal that closes) cancels `main`, whose `async with` blocks tell the peer and close recordings;
     the second one leaves at once.
     """
     try:
@@ -46,9 +42,9 @@ async def _supervise(main: Callable[[], Awaitable[Status]]) -> Status:
         interrupted = True
         task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # event loops of Windows have no signal handlers
-            loop.add_signal_handler(number, interrupt)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        with suppress(NotImplementedError, AttributeError):  # Windows has neither all of them nor handlers in the loop
+            loop.add_signal_handler(getattr(signal, name), interrupt)
     try:
         return await task
     except asyncio.CancelledError:
