@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,18 @@ from .run import run
 from .status import Status, ended_status, explain
 
 
+def _digits(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch("[0-9*#A-Da-d]+", value):
+        raise click.BadParameter(f"{value!r} has something in it that is no key of a telephone")
+    return value
+
+
 @click.command()
 @click.argument("jid_to_call", metavar="JID")
 @media_options
-@click.option("--dtmf", metavar="DIGITS", help="Digits to dial once connected (0-9, *, #, A-D).")
+@click.option(
+    "--dtmf", metavar="DIGITS", callback=_digits, help="Digits to dial once connected (0-9, *, #, A-D)."
+)
 @click.option(
     "--ring-timeout",
     metavar="N",

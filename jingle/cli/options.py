@@ -58,17 +58,17 @@ def host_and_port(value: str, default: int) -> tuple[str, int]:
     """
     host, separator, port = value.rpartition(":")
     if value.startswith("["):
-        host, _, rest = value[1:].partition("]")
-        separator, port = (":", rest[1:]) if rest.startswith(":") else ("", "")
-        if rest and not separator:
+        host, bracket, rest = value[1:].partition("]")
+        separator, port = rest[:1], rest[1:]
+        if not bracket or separator not in ("", ":"):
             raise click.BadParameter(f"{value!r} is not HOST or HOST:PORT")
     elif not separator or ":" in host:  # no port, or a bare IPv6 address
-        host, port = value, ""
-    if port and not (port.isdigit() and 0 < int(port) < 65536):
+        host, separator, port = value, "", ""
+    if separator and not (port.isdecimal() and 0 < int(port) < 65536):
         raise click.BadParameter(f"{port!r} is not a port")
     if not host:
         raise click.BadParameter(f"{value!r} has no host")
-    return host, int(port) if port else default
+    return host, int(port) if separator else default
 
 
 def _server(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:

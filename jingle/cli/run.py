@@ -15,8 +15,8 @@ from .status import Status, explain
 def run(main: Callable[[], Awaitable[Status]], output: Output) -> None:
     """Run a command to its end and leave with its exit status.
 
-    The first Ctrl-C (or SIGTERM, or the terminal that closes) cancels `main`, whose `async with` blocks tell the peer and close recordings;
-    the second one leaves at once.
+    The first Ctrl-C (or SIGTERM, or the terminal that closes) cancels `main`, whose `async with` blocks tell the peer
+    and close recordings; the second one leaves at once.
     """
     try:
         status = asyncio.run(_supervise(main))

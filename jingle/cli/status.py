@@ -35,6 +35,8 @@ LOGIN_CONDITIONS = {
     "remote-server-not-found": "check the JID's domain, or name the server with --server HOST:PORT",
     "connection-failed": "the server closed the connection; check the address given with --server",
     "host-unknown": "the server does not serve this domain; check the JID",
+    "no-mechanism": "the connection is not encrypted; check the address given with --server",
+    "conflict": "another program logged in under the same full JID; give each a resource of its own",
 }
 UNREACHED = {
     "decline": "they declined",
@@ -61,7 +63,7 @@ class Explanation:
 def explain(error: BaseException, *, online: bool = True) -> Explanation:
     """Say what an error means for the person at the terminal; `online` is whether login had succeeded."""
     match error:
-        case SignallingError() if not online:
+        case SignallingError() if not online or error.condition in LOGIN_CONDITIONS:
             advice = LOGIN_CONDITIONS.get(error.condition, "check the account and the network; -v tells more")
             return Explanation(Status.NO_LOGIN, error.condition, str(error), advice)
         case SignallingError():
