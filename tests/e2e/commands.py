@@ -45,7 +45,7 @@ class Command:
         """The process id."""
         return self._process.pid
 
-    async def event(self, name: str, *, timeout: float = WAIT, **fields: Any) -> Event:
+    async def event(self, name: str, /, *, timeout: float = WAIT, **fields: Any) -> Event:
         """The first event of this name with these fields, waiting for it."""
         async with self._news:
             try:
@@ -57,7 +57,7 @@ class Command:
         assert found, f"ended without {name} {fields}: {self}"
         return found[0]
 
-    def told(self, name: str, **fields: Any) -> list[Event]:
+    def told(self, name: str, /, **fields: Any) -> list[Event]:
         """The events of this name with these fields."""
         return [
             event

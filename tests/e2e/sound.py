@@ -22,9 +22,8 @@ GAP = 0.06
 SECTION = RATE
 """Samples that are compared at a time."""
 
-SLIP = round(GAP * RATE)
-"""Samples by which a section may lie off the whole: where a process stood still, what follows is heard later, and a
-gap that may be there may shift what is behind it."""
+SLIP = RATE * 2 // 5
+"""Samples by which a section may lie off the whole: where a process stood still, what follows is heard later."""
 
 Samples = NDArray[np.float64]
 
@@ -70,16 +69,18 @@ def compare_samples(original: Samples, recording: Samples) -> Comparison:
     offset = _lag(recording, original, len(recording) - 1)
     # What is missing at the end counts against it.
     heard = np.pad(recording, (SLIP, len(original) + 2 * SLIP))
-    sections = []
+    sections, lags = [], []
     for start in range(0, len(original), SECTION):
         section = original[start : start + SECTION]
         around = heard[offset + start : offset + start + len(section) + 2 * SLIP]
-        lag = _lag(around, section, 2 * SLIP)
-        sections.append(around[lag : lag + len(section)])
+        lags.append(_lag(around, section, 2 * SLIP))
+        sections.append(around[lags[-1] : lags[-1] + len(section)])
     aligned = np.concatenate(sections)
     norm = float(np.linalg.norm(original) * np.linalg.norm(aligned))
     correlation = float(original @ aligned) / norm if norm else 0.0
-    return Comparison(correlation, offset / RATE, _longest_gap(original, aligned))
+    # A gap between two sections is aligned away, and seen in how far they lie apart.
+    between = float(np.max(np.diff(lags), initial=0)) / RATE
+    return Comparison(correlation, offset / RATE, max(between, _longest_gap(original, aligned)))
 
 
 def _lag(long: Samples, short: Samples, most: int) -> int:

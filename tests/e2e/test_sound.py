@@ -36,6 +36,13 @@ def test_a_gap_is_found(speech: Samples, seconds: float) -> None:
     assert compare_samples(speech, damaged).gap > GAP
 
 
+@pytest.mark.parametrize("seconds", [0.08, 0.3])
+@pytest.mark.parametrize("at", [4.0, 4.5])
+def test_an_inserted_gap_is_found(speech: Samples, seconds: float, at: float) -> None:
+    late = np.insert(speech, round(at * RATE), np.zeros(round(seconds * RATE)))
+    assert compare_samples(speech, late).gap > GAP
+
+
 def test_another_sound_or_none_or_half_is_not_alike(speech: Samples) -> None:
     noise = np.random.default_rng(1).normal(size=len(speech)) * speech.std()
     for other in (noise, np.zeros(len(speech)), speech[::-1], np.pad(speech[: len(speech) // 2], (0, RATE))):
