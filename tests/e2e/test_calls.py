@@ -29,3 +29,10 @@ async def test_the_caller_hears_what_the_callee_plays(world: World) -> None:
     alice = await world.call("--record", "heard.ogg")
     await ended_well(alice, bob)
     assert_heard(world.folder / "heard.ogg", SPEECH)
+
+
+async def test_keys_are_pressed_before_anything_else(on_loopback: World) -> None:
+    bob = await on_loopback.answer("--once")
+    alice = await on_loopback.call("--dtmf", "19#D", "--seconds", "0.3")
+    await ended_well(alice, bob)
+    assert [event["digit"] for event in bob.told("dtmf")] == ["1", "9", "#", "D"]
