@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ..errors import TransportFailed
 from .ice_gathering import resolve
-from .socket_stream import SocketStream
+from .socket_stream import Readiness, SocketStream
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ class Listener:
         self._names, self._on_stream = names, on_stream
         self._socket: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._handshakes: dict[asyncio.Task[None], SocketStream] = {}
         self._streams = 0
 
     def listen(self, host: str) -> int:
@@ -190,15 +190,22 @@ class Listener:
         tasks = [*self._handshakes, *([self._accepting] if self._accepting else [])]
         for task in tasks:
             task.cancel()
+        unfinished = list(self._handshakes.values())
         await asyncio.gather(*tasks, return_exceptions=True)
+        for stream in unfinished:  # also where the task had no turn yet, and so no chance to close it
+            await stream.aclose()
         if self._socket is not None:
             self._socket.close()
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
+        # Not `loop.sock_accept`: cancelled in the wrong moment, it loses the connection that it has just taken.
+        readiness = Readiness(listening.fileno())
         while True:
+            await readiness.readable()
             try:
-                sock, address = await loop.sock_accept(listening)
+                sock, address = listening.accept()
+            except BlockingIOError:
+                continue
             except OSError as exc:  # too many files are open, or the connection was gone before we took it
                 log.warning("cannot accept a SOCKS5 connection: %s", exc)
                 await asyncio.sleep(0.1)
@@ -206,9 +213,10 @@ class Listener:
             if len(self._handshakes) >= MAX_HANDSHAKES or self._streams >= MAX_STREAMS:
                 sock.close()
                 continue
-            task = asyncio.ensure_future(self._shake_hands(SocketStream(sock), f"{address[0]}:{address[1]}"))
-            self._handshakes.add(task)
-            task.add_done_callback(self._handshakes.discard)
+            stream = SocketStream(sock)
+            task = asyncio.ensure_future(self._shake_hands(stream, f"{address[0]}:{address[1]}"))
+            self._handshakes[task] = stream
+            task.add_done_callback(self._handshakes.pop)
 
     async def _shake_hands(self, stream: SocketStream, address: str) -> None:
         try:
