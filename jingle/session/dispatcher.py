@@ -32,8 +32,8 @@ from .state import SessionState
 MAX_SESSIONS = 200
 """Sessions at once, of all peers. One core carries some twenty calls; idle file offers are cheaper."""
 
-MAX_SESSIONS_PER_PEER = 8
-"""Sessions at once with one bare JID. A call and a handful of files are plenty."""
+MAX_SESSIONS_PER_PEER = 24
+"""Sessions at once with one bare JID: a call, and files that somebody sends one by one."""
 
 REMEMBER_FOR = 60.0
 """Seconds for which an ended session is remembered; a stanza that crossed its end is a round trip late."""
