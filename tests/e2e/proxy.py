@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 
@@ -57,8 +58,9 @@ class Proxy:
 
 
 @contextlib.asynccontextmanager
-async def proxy(target: int) -> AsyncIterator[Proxy]:
-    """Listen on a free port for connections to `target`."""
+async def proxy(target: int, *, listening: socket.socket | None = None) -> AsyncIterator[Proxy]:
+    """Listen on a free port, or a socket that listens already, for connections to `target`."""
+    listening = listening or socket.create_server(("127.0.0.1", 0))
     carrier = Proxy(target)
     handlers: set[asyncio.Task[None]] = set()
 
@@ -72,7 +74,7 @@ async def proxy(target: int) -> AsyncIterator[Proxy]:
             writer.transport.abort()
             handlers.discard(task)
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, sock=listening)
     carrier.port = server.sockets[0].getsockname()[1]
     try:
         yield carrier

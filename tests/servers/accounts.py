@@ -16,9 +16,11 @@ class XmppServer(ABC):
         port: Where clients connect.
         ca_file: What they have to trust.
         offers_relay: Whether it hands out credentials for a TURN server (XEP-0215).
+        proxy_port: Where its SOCKS5 proxy listens (XEP-0065); `None` without one.
     """
 
     offers_relay = False
+    proxy_port: int | None = None
 
     def __init__(self, *, port: int, ca_file: Path) -> None:
         self.port = port

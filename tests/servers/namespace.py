@@ -14,16 +14,28 @@ SETTLED = "ready"
 
 
 @contextlib.contextmanager
-def network(*addresses: str) -> Iterator[list[str]]:
+def network(*addresses: str, silent: str | None = None) -> Iterator[list[str]]:
     """Hold a network with loopback and `addresses`; what comes back goes before a command to run it there.
 
     The addresses are put on the loopback interface: no other kind can be made everywhere, and to a program it is an
-    address like any other.
+    address like any other. Whatever is sent elsewhere is refused at once.
+
+    Args:
+        addresses: What the network has.
+        silent: One more, such as `192.0.2.1/24`: what is sent to the rest of its network is lost without a word.
     """
     unshare, nsenter, ip = (require_program(name) for name in ("unshare", "nsenter", "ip"))
     if not is_root():
         missing("a network of its own takes root")
-    script = [f"{ip} link set lo up", *(f"{ip} address add {each} dev lo" for each in addresses), f"echo {SETTLED}"]
+    script = [f"{ip} link set lo up", *(f"{ip} address add {each} dev lo" for each in addresses)]
+    if silent is not None:
+        script += [
+            f"{ip} link add hole type veth peer name bottom",
+            f"{ip} address add {silent} dev hole",
+            f"{ip} link set hole arp off up",
+            f"{ip} link set bottom arp off up",
+        ]
+    script.append(f"echo {SETTLED}")
     command = [unshare, "--net", "sh", "-ec", f"{'; '.join(script)}; exec sleep 600"]
     holder = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -65,11 +65,7 @@ turn_external_ttl = 3600
 
 
 class Prosody(XmppServer):
-    """Where a running Prosody is, and how to get accounts on it.
-
-    Attributes:
-        proxy_port: Where its SOCKS5 proxy listens (XEP-0065).
-    """
+    """Where a running Prosody is, and how to get accounts on it."""
 
     def __init__(self, folder: Path, port: int, *, proxy_port: int, offers_relay: bool) -> None:
         super().__init__(port=port, ca_file=folder / "certs" / "localhost.crt")
