@@ -166,10 +166,11 @@ class Binding:
         self.proxies: Callable[[], Awaitable[Sequence[Any]]] = _none
         self._tasks: set[asyncio.Task[None]] = set()
         self._names: list[str] = []
-        self._taps: list[tuple[str, Any]] = []
+        self._filters: list[tuple[str, Any]] = []
         self._wanted = frozenset(message_namespaces)
         self._handle("jingle", _Payload(NS), self._receive_jingle)
         self._handle("jingle messages", _Messages(self._wanted), self._receive_message)
+        self._filter("in", _with_condition)
         xmpp.add_event_handler("presence_unavailable", self._receive_unavailable)
 
     @property
@@ -181,8 +182,8 @@ class Binding:
         """Take every handler off the stream and cancel what still runs; safe to call twice."""
         while self._names:
             self.xmpp.remove_handler(self._names.pop())
-        while self._taps:
-            self.xmpp.del_filter(*self._taps.pop())
+        while self._filters:
+            self.xmpp.del_filter(*self._filters.pop())
         self.xmpp.del_event_handler("presence_unavailable", self._receive_unavailable)
         for task in self._tasks:
             task.cancel()
@@ -203,9 +204,12 @@ class Binding:
         def outgoing(stanza: Any) -> Any:
             return look(">", stanza)
 
-        for mode, function in (("in", incoming), ("out_sync", outgoing)):
-            self.xmpp.add_filter(mode, function)  # type: ignore[arg-type]
-            self._taps.append((mode, function))
+        self._filter("in", incoming)
+        self._filter("out_sync", outgoing)
+
+    def _filter(self, mode: Literal["in", "out_sync"], function: Callable[[Any], Any]) -> None:
+        self.xmpp.add_filter(mode, function)
+        self._filters.append((mode, function))
 
     async def request(
         self, to: str, payload: Element, *, kind: str = "set", timeout: float = 30, sender: str | None = None
@@ -405,6 +409,17 @@ def _condition(error: ET.Element | None) -> str:
 def _error_in(stanza: ET.Element) -> ET.Element | None:
     """The `<error/>` of a client's or component's stanza."""
     return next((child for child in stanza if child.tag in _ERROR_TAGS), None)
+
+
+def _with_condition(stanza: Any) -> Any:
+    """Give an error a condition where it has none that slixmpp knows, which it would not survive.
+
+    stanza.js answers what it fails at with an empty `<error/>`.
+    """
+    if isinstance(stanza, Iq) and stanza["type"] == "error" and not stanza["error"]["condition"]:
+        # Behind what there is, which stays the condition for us.
+        ET.SubElement(stanza["error"].xml, f"{{{NS_STANZAS}}}undefined-condition")
+    return stanza
 
 
 def _error_of(iq: Any) -> SignallingError:

@@ -303,13 +303,27 @@ async def test_an_error_for_a_request(wire: Wire, binding: Binding) -> None:
 
 
 async def test_an_error_without_a_condition(wire: Wire, binding: Binding) -> None:
-    for error in ("", "<error/>"):
+    # What is missing altogether slixmpp fills in, with the answer of a client that knows nothing.
+    for error, condition in (("", "feature-not-implemented"), ("<error/>", "undefined-condition")):
         asking = asyncio.ensure_future(binding.request(PEER, Services()))
         wire.receive(f"<iq from='{PEER}' id='{(await wire.take()).get('id')}' type='error'>{error}</iq>")
         with pytest.raises(SignallingError) as caught:
             await asking
-        # slixmpp fills in what is missing with the answer of a client that knows nothing.
-        assert caught.value.condition == "feature-not-implemented"
+        assert caught.value.condition == condition
+
+
+@pytest.mark.parametrize(
+    ("inside", "condition"), [("", "undefined-condition"), (f"<quota-reached xmlns='{STANZAS}'/>", "quota-reached")]
+)
+async def test_an_error_whose_condition_slixmpp_does_not_know(
+    wire: Wire, binding: Binding, inside: str, condition: str
+) -> None:
+    """stanza.js says no more than this where it fails itself."""
+    heard: list[SignallingError | None] = []
+    binding.send_request(PEER, Jingle(action=Action.SESSION_TERMINATE, sid="s1"), heard.append)
+    id = (await wire.take()).get("id")
+    wire.receive(f"<iq from='{PEER}' id='{id}' type='error'><error type='cancel'>{inside}</error></iq>")
+    assert [error and error.condition for error in heard] == [condition]
 
 
 async def test_a_result_that_cannot_be_read(wire: Wire, binding: Binding) -> None:
