@@ -76,6 +76,9 @@ class XmppConnection:
         self.xmpp = ClientXMPP(jid, account.password, ssl_context=_ssl_context(account.ca_file))
         for plugin in PLUGINS:
             self.xmpp.register_plugin(plugin, pconfig={"caps_node": CAPS_NODE} if plugin == "xep_0115" else None)
+        # slixmpp would ask everybody whose presence arrives what he can do, and a question tells a stranger that we are
+        # online; `Discovery` asks those whom we call.
+        self.xmpp.remove_handler("Entity Capabilities")
         self.xmpp.plugin["xep_0030"].add_identity(category="client", itype="pc", name="jingle")
         if account.server is not None:
             # A given address speaks one of both; trying TLS first on a STARTTLS port would cost a round trip and a

@@ -16,6 +16,7 @@ from slixmpp.stanza import Presence
 log = logging.getLogger(__name__)
 
 NS_JINGLE = "urn:xmpp:jingle:1"
+NS_CAPS = "http://jabber.org/protocol/caps"
 NS_JINGLE_MESSAGE = "urn:xmpp:jingle-message:0"
 
 QUERY_TIMEOUT = 5.0
@@ -41,8 +42,13 @@ class Device:
     """What its disco#info says; empty where it did not answer."""
 
 
-class _Priority(int):
-    """That of one presence; two presences of a device are told apart although they say the same."""
+@dataclass(frozen=True, eq=False)
+class _Presence:
+    """The last one of a device; two are told apart although they say the same."""
+
+    priority: int
+    caps: str | None
+    """What stands for its features (XEP-0115); `None` where it does not say."""
 
 
 class Discovery:
@@ -54,7 +60,7 @@ class Discovery:
 
     def __init__(self, xmpp: BaseXMPP) -> None:
         self.xmpp = xmpp
-        self._online: dict[str, int] = {}
+        self._online: dict[str, _Presence] = {}
         self._features: dict[str, frozenset[str]] = {}
         self._arrived = asyncio.Event()
         self._settled_at = 0.0
@@ -78,7 +84,7 @@ class Discovery:
             return known
         announced = self._online.get(jid)
         try:
-            info = await self.xmpp.plugin["xep_0030"].get_info(jid=JID(jid), cached=True, timeout=QUERY_TIMEOUT)
+            info = await self.xmpp.plugin["xep_0030"].get_info(jid=JID(jid), local=False, timeout=QUERY_TIMEOUT)
         except (IqError, IqTimeout) as exc:
             log.info("%s does not say what it can do: %s", jid, exc)
             return frozenset()
@@ -104,7 +110,11 @@ class Discovery:
 
     def _devices_of(self, bare: str) -> list[tuple[str, int]]:
         own = str(self.xmpp.boundjid.full)
-        found = [each for each in self._online.items() if each[0].partition("/")[0] == bare and each[0] != own]
+        found = [
+            (jid, presence.priority)
+            for jid, presence in self._online.items()
+            if jid.partition("/")[0] == bare and jid != own
+        ]
         return sorted(found, key=lambda device: -device[1])
 
     async def _wait_for_presence(self, bare: str) -> None:
@@ -122,13 +132,19 @@ class Discovery:
 
     def _take_presence(self, presence: Presence) -> None:
         jid, kind = str(presence["from"]), presence.xml.get("type")
-        if kind in (None, "unavailable"):
-            # A new presence may bring new caps, so what the device can do is asked again.
-            self._forget(jid)
+        if kind not in (None, "unavailable"):
+            return
+        known, features = self._online.get(jid), self._features.get(jid)
+        self._forget(jid)
         if kind is None:
             while len(self._online) >= MAX_KNOWN_DEVICES:
                 self._forget(next(iter(self._online)))
-            self._online[jid] = _Priority(presence["priority"])
+            caps = presence.xml.find(f"{{{NS_CAPS}}}c")
+            now = self._online[jid] = _Presence(
+                presence["priority"], " ".join(sorted(caps.attrib.values())) if caps is not None else None
+            )
+            if known is not None and features is not None and known.caps == now.caps is not None:
+                self._features[jid] = features
             self._arrived.set()
 
     def _forget(self, jid: str) -> None:
