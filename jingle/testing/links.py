@@ -16,6 +16,7 @@ from ..elements.declare import Element, parse, serialize
 from ..errors import SignallingError
 from ..transports.base import IceServer, TransportContext, TransportOptions
 from ..transports.ice import IceSettings
+from ..transports.ice_agent import IceAgent
 from ..transports.ice_udp import IceUdpTransport
 from ..transports.link import IceDtlsLink
 
@@ -156,11 +157,23 @@ def over_the_wire(payload: Element) -> Element:
 def drop_when(pair: TransportPair, lost: Callable[[bytes], bool]) -> None:
     """Lose every datagram, in both directions, for which `lost(datagram)` is true; STUN is never lost.
 
-    Call it before connecting to lose parts of the DTLS handshake too.
+    Call it before connecting.
     """
     for transport in (pair.initiator, pair.responder):
-        agent = transport.shared.agent
-        agent.send = _lossy(agent.send, lost)  # type: ignore[method-assign]
+        impair(transport.shared.agent, lost)
+
+
+def impair(agent: IceAgent, lost: Callable[[bytes], bool]) -> None:
+    """Lose every datagram that an agent sends for which `lost(datagram)` is true; call it before connecting."""
+    send_many = agent.send_many
+
+    def send_many_or_lose(data: bytes, size: int) -> None:
+        for start in range(0, len(data), size):
+            if not lost(datagram := data[start : start + size]):
+                send_many(datagram, size)
+
+    agent.send = _lossy(agent.send, lost)  # type: ignore[method-assign]
+    agent.send_many = send_many_or_lose  # type: ignore[method-assign]
 
 
 def _lossy(send: Callable[[bytes], Awaitable[None]], lost: Callable[[bytes], bool]) -> Any:

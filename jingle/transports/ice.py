@@ -29,6 +29,7 @@ from aioice.utils import random_string
 
 from .base import CandidateSummary, IceServer, Path
 from .ice_gathering import (
+    COMPONENT,
     GATHERING_ERRORS,
     IceSocket,
     RelaySocket,
@@ -384,6 +385,14 @@ class IceConnection(aioice.Connection):
     def data_received(self, data: bytes, component: int) -> None:
         """Hand a datagram up at once; aioice would queue without bound."""
         self._on_datagram(data)
+
+    def send_many(self, data: bytes, size: int) -> None:
+        """Send `data` on the selected pair, as datagrams of `size` bytes each; at most 64 KiB."""
+        pair = self._nominated.get(COMPONENT)
+        if pair is None:
+            raise ConnectionError("no candidate pair is selected")
+        assert isinstance(pair.protocol, IceSocket)  # as all of ours are
+        pair.protocol.send_many(data, size, pair.remote_addr)
 
     def protocol_lost(self, protocol: StunProtocol) -> None:
         """A socket is gone; that matters if it carries the selected pair."""

@@ -259,6 +259,33 @@ class IceAgent:
             raise ConnectionError("the ICE connection has ended")
         return datagram
 
+    async def receive_many(self) -> list[bytes]:
+        """All datagrams of the peer that have come since, at least one; otherwise like `receive`."""
+        datagrams = [await self.receive()]
+        while not self._datagrams.empty():
+            datagram = self._datagrams.get_nowait()
+            if datagram is None:
+                self._end()  # for the next call: what came before the end counts
+                break
+            datagrams.append(datagram)
+        return datagrams
+
+    def send_many(self, data: bytes, size: int) -> None:
+        """Send `data` on the selected pair, as datagrams of `size` bytes each, the last one possibly shorter.
+
+        Args:
+            data: At most 64 KiB.
+            size: Bytes of one datagram.
+
+        Raises:
+            ConnectionError: There is none.
+        """
+        if not self._current:
+            raise ConnectionError("no candidate pair is selected")
+        if not self.lost:
+            self._current.send_many(data, size)
+            self.bytes_sent += len(data)
+
     async def send(self, data: bytes) -> None:
         """Send a datagram on the selected pair.
 

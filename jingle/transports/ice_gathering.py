@@ -23,6 +23,7 @@ from aioice.candidate import Candidate, candidate_priority
 from aioice.ice import StunProtocol, get_host_addresses
 
 from .base import IceServer
+from .udp import UdpTransport, open_udp
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,14 @@ class IceSocket(StunProtocol):
             log.debug("unreadable STUN message from %s: %s", addr, error)
         else:
             super().datagram_received(data, addr)
+
+    def send_many(self, data: bytes, size: int, addr: tuple[str, int]) -> None:
+        """Send `data` as datagrams of `size` bytes each, the last one possibly shorter; at most 64 KiB."""
+        if isinstance(self.transport, UdpTransport):
+            self.transport.send_many(data, size, addr)
+        else:
+            for start in range(0, len(data), size):
+                self.transport.sendto(data[start : start + size], addr)
 
 
 def local_addresses(*, loopback: bool) -> list[str]:
@@ -106,8 +115,7 @@ async def open_host(protocol_factory: Callable[[], IceSocket], address: str, *, 
     Raises:
         OSError: The address cannot be bound to.
     """
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_datagram_endpoint(protocol_factory, local_addr=(address, 0))
+    transport, protocol = await open_udp(protocol_factory, address)
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UDP_BUFFER)
     bound = transport.get_extra_info("sockname")
     protocol.local_candidate = make_candidate("host", (bound[0], bound[1]), base=bound[0], rank=rank)
@@ -239,7 +247,12 @@ async def _allocate_at(
     if hide_related:
         mapped = ("0.0.0.0", 9) if ipaddress.ip_address(relayed[0]).version == 4 else ("::", 9)
     protocol.local_candidate = make_candidate(
-        "relay", relayed, base=relayed[0], rank=rank, server=f"{server.scheme}/{server.transport}/{server.host}", related=mapped
+        "relay",
+        relayed,
+        base=relayed[0],
+        rank=rank,
+        server=f"{server.scheme}/{server.transport}/{server.host}",
+        related=mapped,
     )
     return protocol
 

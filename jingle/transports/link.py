@@ -23,6 +23,7 @@ from aiortc.rtcdtlstransport import State, certificate_digest
 
 from ..errors import TransportFailed
 from .base import Path, RtpPacket, RtpParameters, RtpStream, Security
+from .dtls import BatchingDtls
 from .ice import Credentials, IceSettings, ServerSource
 from .ice_agent import IceAgent
 from .rtp_stream import RtpDtlsTransport
@@ -57,13 +58,14 @@ class _AgentAsTransport:
     def __init__(self, agent: IceAgent) -> None:
         self._agent = agent
         self._recv, self._send = agent.receive, agent.send
+        self.receive_many, self.send_many = agent.receive_many, agent.send_many
 
     @property
     def role(self) -> str:
         return self._agent.role
 
 
-class _Dtls(RtpDtlsTransport):
+class _Dtls(BatchingDtls, RtpDtlsTransport):
     """aiortc's DTLS with RFC 8122's rule about fingerprints."""
 
     refusal: str | None = None
@@ -88,7 +90,7 @@ class IceDtlsLink:
 
     security = Security.DTLS
 
-    def __init__(self, agent: IceAgent, dtls: RtpDtlsTransport) -> None:
+    def __init__(self, agent: IceAgent, dtls: _Dtls) -> None:
         self._agent, self._dtls = agent, dtls
         self._ended: asyncio.Future[TransportFailed | None] = asyncio.get_running_loop().create_future()
         self._closing = False
@@ -97,6 +99,11 @@ class IceDtlsLink:
     @property
     def dtls(self) -> RTCDtlsTransport:
         """The connected association."""
+        return self._dtls
+
+    @property
+    def batching_dtls(self) -> BatchingDtls:
+        """The same, for whoever moves many packets at once."""
         return self._dtls
 
     @property
