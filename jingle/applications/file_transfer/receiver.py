@@ -181,14 +181,14 @@ class FileReceiver(Transfer):
         self._digester = Digester(digests.choose((*metadata.digests, *metadata.algorithms)))
         offset = part.offset
         ring = Ring(None if metadata.size is None else metadata.size - offset, spare=1)
-        await self._worker.run(part.open)
+        await self._worker.submit(part.open)
         self.progress.begin(offset, metadata.size)
         if offset:
             buffer = ring.take()
             ring.put(self._worker.submit(self._rehash, part, buffer), buffer)
         await self._receive_all(stream, ring, part, None if metadata.size is None else metadata.size - offset)
         is_verified = await self._verify(stream)
-        path = await self._worker.run(part.publish)
+        path = await self._worker.submit(part.publish)
         return FileResult(
             name=metadata.name or self._name,
             size=part.offset,
@@ -267,7 +267,7 @@ class FileReceiver(Transfer):
         found = self._digester.digests()
         told = [pair for each in (self.metadata.digests, *self._checksums) for pair in each.items() if pair[0] in found]
         if any(found[name] != value for name, value in told):
-            await self._worker.run(self._part.mark_damaged)
+            await self._worker.submit(self._part.mark_damaged)
             raise ApplicationFailed("the file arrived damaged: its digest is wrong", reason="media-error")
         return bool(told)
 

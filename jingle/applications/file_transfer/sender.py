@@ -18,10 +18,11 @@ from .digests import Digester
 from .metadata import ByteRange, FileMetadata, file_of
 from .source import OutgoingFile, Reader
 from .transfer import NO_HOOKS, USUAL_TIMING, FileResult, Hooks, Timing, Transfer
-from .worker import CHUNK, Ring
+from .worker import Ring
 
 FIRST_SLICE = 64 * 1024
 SMALLEST_SLICE = 4096
+LARGEST_SLICE = 1 << 20
 SHORT, LONG = 0.05, 0.2
 """Seconds that handing over a slice should take: shorter and it costs, longer and progress jerks."""
 
@@ -128,11 +129,11 @@ class FileSender(Transfer):
         self._digester = Digester(tuple(dict.fromkeys((*self._algorithms, *offered.digests))))
         reader = self._reader = Reader(self._file, self._digester)
         ring = Ring(plan.length)
-        await self._worker.run(reader.open, 0 if plan.is_whole else plan.offset)
+        await self._worker.submit(reader.open, 0 if plan.is_whole else plan.offset)
         self.progress.begin(plan.offset, None if plan.length is None else plan.offset + plan.length)
         if plan.is_whole and plan.offset:
             buffer = ring.take()
-            await self._worker.run(reader.hash, plan.offset, buffer, lambda: self._worker.is_abandoned)
+            await self._worker.submit(reader.hash, plan.offset, buffer, lambda: self._worker.is_abandoned)
             ring.give_back(buffer)
         sent = await self._send_all(stream, ring, reader)
         self._is_sent = True
@@ -185,7 +186,7 @@ class FileSender(Transfer):
             took = loop.time() - before
             self.progress.add(len(part))
             if took < SHORT:
-                slice_size = min(slice_size * 2, CHUNK)
+                slice_size = min(slice_size * 2, LARGEST_SLICE)
             elif took > LONG:
                 slice_size = max(slice_size // 2, SMALLEST_SLICE)
         return slice_size

@@ -239,9 +239,8 @@ class Transfer(ABC):
 
     def _succeed(self, result: FileResult) -> None:
         self.progress.end()
-        if not self._result.done():
-            self._result.set_result(result)
-            self._hooks.on_done(result)
+        self._result.set_result(result)
+        self._hooks.on_done(result)
 
     def _fail(self, error: JingleError) -> None:
         self._settle(error)

@@ -19,7 +19,8 @@ from jingle.elements.declare import Element, from_string, to_string
 from jingle.errors import JingleError
 from jingle.testing.byte_streams import MemoryByteStream, memory_pair
 
-QUICK = Timing(hangup=0.05, checksum=0.1, drain=1.0, flush=0.01, end=0.05, confirm=0.2)
+QUICK = Timing(hangup=0.05, checksum=5, drain=5, flush=0.01, end=0.05, confirm=5)
+"""Short where a test waits for the end of it, long where that would be the test's failure."""
 NAME = "a-file-offer"
 
 
@@ -96,13 +97,23 @@ class Exchange:
         )
         self.sending.on_info = self.receiver.info
         self.receiving.on_info = self.sender.info
-        self.sending.on_finish = self.receiving.on_finish = self.terminate
+        self.receiving.on_finish = self.terminate
+        self.sending.on_finish = self.terminate_slowly
         self._ending: asyncio.Task[None] | None = None
         self.streams: tuple[MemoryByteStream, MemoryByteStream] | None = None
 
     def negotiate(self) -> None:
         offer = crossed(self.sender.describe())
         self.sender.accepted(crossed(self.receiver.answer(offer)))
+
+    def terminate_slowly(self, reason: Reason) -> None:
+        """Let the receiver see for itself what went wrong, so that tests do not depend on who is faster."""
+
+        async def later() -> None:
+            await asyncio.wait([asyncio.ensure_future(outcome(self.receiver))], timeout=0.3)
+            await self.terminate(reason)
+
+        self._late = asyncio.get_running_loop().create_task(later())
 
     def terminate(self, reason: Reason | str) -> asyncio.Task[None]:
         word = reason if isinstance(reason, str) else reason.condition.value
@@ -131,6 +142,13 @@ class Exchange:
     async def results(self) -> tuple[FileResult | JingleError, FileResult | JingleError]:
         async with asyncio.timeout(10):
             return await outcome(self.sender), await outcome(self.receiver)
+
+
+async def until(fact: Callable[[], object]) -> None:
+    """Wait for something that is bound to happen."""
+    async with asyncio.timeout(10):
+        while not fact():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
 
 
 async def outcome(transfer: Transfer) -> FileResult | JingleError:

@@ -37,7 +37,7 @@ from jingle.errors import (
 from jingle.testing.byte_streams import memory_pair
 from jingle.transports.base import Kind
 
-from .exchange import NAME, QUICK, Exchange, crossed, names, no_threads, outcome
+from .exchange import NAME, QUICK, Exchange, crossed, names, no_threads, outcome, until
 
 MEGABYTES = random.Random(1).randbytes(3_000_001)
 
@@ -166,9 +166,7 @@ async def test_a_slow_transfer_is_on_the_disk_before_a_buffer_is_full(source: Pa
     exchange.negotiate()
     await exchange.start(chunk=1000, pause=0.005)
     part = inbox / "report.pdf.part"
-    async with asyncio.timeout(5):
-        while not (part.exists() and part.stat().st_size):  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
+    await until(lambda: part.exists() and part.stat().st_size)
     assert 0 < part.stat().st_size < 20_000
     await exchange.results()
 
@@ -228,8 +226,8 @@ class Receiving:
         self.answer = self.receiver.answer(FileDescription(file=file))
 
     async def feed(self, data: bytes, *, ends: bool = False) -> None:
-        self.ours, theirs = memory_pair()
-        await self.receiver.start(theirs)
+        self.ours, self.theirs = memory_pair()
+        await self.receiver.start(self.theirs)
         await self.ours.send(data)
         if ends:
             await self.ours.send_eof()
@@ -257,7 +255,7 @@ async def test_a_sender_without_any_hash_completes_at_once_and_is_not_verified(i
 
 
 async def test_a_checksum_that_was_announced_and_never_comes_is_waited_for_and_forgiven(inbox: Path) -> None:
-    peer = Receiving(inbox, File(name="a.txt", size=5, hashes_used=HASH_USED))
+    peer = Receiving(inbox, File(name="a.txt", size=5, hashes_used=HASH_USED), checksum=0.1)
     await peer.feed(b"hello")
     assert not (await peer.receiver.result()).is_verified
     assert peer.seen.reason == "success"
@@ -307,7 +305,7 @@ async def test_a_sender_that_says_success_itself_is_waited_for(inbox: Path) -> N
 async def test_a_sender_that_says_success_and_sends_no_more_has_not_sent_the_file(inbox: Path) -> None:
     peer = Receiving(inbox, File(name="a.txt", size=5), drain=0.02)
     await peer.feed(b"hel")
-    await asyncio.sleep(0.01)
+    await until(lambda: peer.theirs.received == 3)
     await peer.receiver.stop("success")
     assert isinstance(await outcome(peer.receiver), SessionEnded)
     assert (inbox / "a.txt.part").read_bytes() == b"hel"
@@ -360,7 +358,8 @@ async def test_infos_about_something_else_are_not_ours(source: Path) -> None:
 
 
 async def test_a_receiver_that_never_confirms_is_given_up(source: Path) -> None:
-    exchange = Exchange(source, Path("unused"))
+    exchange = Exchange(source, Path("unused"), timing=replace(QUICK, confirm=0.2))
+    exchange.sending.on_finish = lambda reason: None
     exchange.sender.accepted(None)
     ours, theirs = memory_pair(capacity=4_000_000)
     await exchange.sender.start(ours)
@@ -384,7 +383,7 @@ async def test_an_end_of_the_session_confirms(source: Path, reason: str | None, 
     buffer = memoryview(bytearray(4_000_000))
     while theirs.received < len(MEGABYTES):
         await theirs.receive_into(buffer)
-    await asyncio.sleep(0.01)
+    await until(lambda: sender._is_sent)
     await sender.stop(reason)
     result = await sender.result()
     assert result.is_verified is believed
@@ -394,7 +393,7 @@ async def test_a_session_that_ends_otherwise_does_not(source: Path) -> None:
     sender = FileSender(source, name=NAME, timing=QUICK)
     sender.accepted(None)
     await sender.start(memory_pair(capacity=4_000_000)[0])
-    await asyncio.sleep(0.05)
+    await until(lambda: sender._is_sent)
     await sender.stop("media-error")
     failure = await outcome(sender)
     assert isinstance(failure, SessionEnded)

@@ -27,9 +27,9 @@ from jingle.elements.declare import to_string
 from jingle.elements.file_transfer import Checksum, File, FileDescription, FileTooLarge, Range
 from jingle.elements.hashes import Hash, HashUsed
 from jingle.errors import ApplicationFailed, JingleError, SessionEnded, TransportFailed
-from jingle.testing.byte_streams import memory_pair
+from jingle.testing.byte_streams import MemoryByteStream, memory_pair
 
-from .exchange import NAME, QUICK, Exchange, crossed, names, no_threads, outcome
+from .exchange import NAME, QUICK, Exchange, crossed, names, no_threads, outcome, until
 from .test_storage import full_disk
 from .test_transfer import HASH_USED, Receiving, checksum
 
@@ -235,13 +235,15 @@ async def test_a_folder_that_may_not_be_written_to(source: Path, inbox: Path) ->
 # Ends in between
 
 
-@pytest.mark.parametrize("side", ["sender", "receiver", "both"])
-async def test_a_transfer_can_be_cancelled_at_any_time(source: Path, inbox: Path, side: str) -> None:
+@pytest.mark.parametrize("after", [1, 100_000, 500_000])
+async def test_a_transfer_can_be_cancelled_at_any_time(source: Path, inbox: Path, after: int) -> None:
     before = set(os.listdir("/proc/self/fd"))
     exchange = Exchange(source, inbox)
     exchange.negotiate()
-    await exchange.start(chunk=1000, pause=0.001, capacity=1000)
-    await asyncio.sleep(0.1)
+    await exchange.start(capacity=1000)
+    assert exchange.streams is not None
+    theirs = exchange.streams[1]
+    await until(lambda: theirs.received >= after)
     await exchange.terminate("cancel")
     sent, received = await exchange.results()
     assert isinstance(sent, SessionEnded)
@@ -278,14 +280,48 @@ async def test_a_broken_connection_is_told_as_one(source: Path, inbox: Path, qui
 
 
 async def test_the_peers_word_counts_more_than_the_broken_stream(source: Path, inbox: Path) -> None:
-    exchange = Exchange(source, inbox)
+    exchange = Exchange(source, inbox, timing=replace(QUICK, hangup=5))
     exchange.negotiate()
     await exchange.start(breaks_at=1_000_000)
-    await asyncio.sleep(0.02)
+    await until(lambda: (inbox / "report.pdf.part").exists() and (inbox / "report.pdf.part").stat().st_size)
     await exchange.terminate("gone")
     for result in await exchange.results():
         assert isinstance(result, SessionEnded)
         assert result.reason == "gone"
+
+
+async def test_damage_that_shows_after_the_session_has_ended_is_told_to_nobody(inbox: Path) -> None:
+    wrong = Hash(algo="sha-256", value=hashlib.sha256(b"other").digest())
+    peer = Receiving(inbox, File(name="a.txt", size=5, hashes=(wrong,)))
+    await peer.feed(b"hel")
+    stopping = asyncio.create_task(peer.receiver.stop("success"))
+    await asyncio.sleep(0.01)
+    await peer.ours.send(b"lo")
+    await stopping
+    failure = await outcome(peer.receiver)
+    assert isinstance(failure, ApplicationFailed)
+    assert peer.seen.failed == [failure]
+    assert peer.seen.reasons == []
+
+
+async def test_a_slow_stream_is_fed_in_small_pieces_so_that_progress_does_not_jerk(source: Path) -> None:
+    class SlowStream(MemoryByteStream):
+        sizes: list[int] = []
+
+        async def send(self, data: bytes | bytearray | memoryview) -> None:
+            self.sizes.append(len(data))
+            await asyncio.sleep(len(data) / 300_000)
+
+    os.truncate(source, 200_000)
+    exchange = Exchange(source, Path("unused"))
+    exchange.sender.accepted(None)
+    slow, _ = memory_pair()
+    slow.__class__ = SlowStream
+    await exchange.sender.start(slow)
+    await until(lambda: sum(SlowStream.sizes) == 200_000)
+    await exchange.sender.stop("success")
+    assert isinstance(await outcome(exchange.sender), FileResult)
+    assert SlowStream.sizes[:3] == [65536, 32768, 32768]
 
 
 # Resuming
@@ -387,7 +423,7 @@ async def test_a_sender_that_begins_in_the_middle_by_itself(inbox: Path, have: i
     if have:
         peer = Receiving(inbox, File(name="a", size=5, date=date, range=Range()))
         await peer.feed(b"hello"[:have])
-        await asyncio.sleep(0.05)
+        await until(lambda: peer.theirs.received == have)
         await peer.receiver.stop("gone")
     peer = Receiving(inbox, File(name="a", size=5, date=date, range=Range(offset=4)))
     assert isinstance(peer.answer, FileDescription)
@@ -444,7 +480,7 @@ async def test_an_answer_that_says_nothing_of_a_range_begins_at_the_beginning(in
     ours, theirs = memory_pair()
     await first.start(theirs)
     await ours.send(b"hel")
-    await asyncio.sleep(0.05)
+    await until(lambda: theirs.received == 3)
     await first.stop("gone")
     second = FileReceiver(Target(folder=inbox), name=NAME, request=wanted)
     asked = second.describe()
