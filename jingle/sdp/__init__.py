@@ -7,6 +7,15 @@
 Pure functions, for whoever has a media stack that speaks SDP: a browser, a gateway, an `RTCPeerConnection`.
 """
 
+from .fragments import (
+    Trickled,
+    candidate_from_jingle,
+    candidate_to_jingle,
+    format_candidate,
+    from_transport_info,
+    parse_candidate,
+    to_transport_info,
+)
 from .mapping import from_jingle, only, to_jingle
 from .model import (
     Attribute,
@@ -43,9 +52,16 @@ __all__ = [
     "Section",
     "SessionDescription",
     "Simulcast",
+    "Trickled",
+    "candidate_from_jingle",
+    "candidate_to_jingle",
     "format",
+    "format_candidate",
     "from_jingle",
+    "from_transport_info",
     "only",
     "parse",
+    "parse_candidate",
     "to_jingle",
+    "to_transport_info",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..elements import bounds, rtp
+from ..elements import rtp
 from ..elements.ice_udp import SctpMap, Setup
 from ..elements.values import UNSIGNED_BYTE, UNSIGNED_INT, UNSIGNED_LONG, UNSIGNED_SHORT
 from .candidates import format_candidate, read_candidate
@@ -19,6 +19,7 @@ from .draft import (
     SPACE,
     Draft,
     Malformed,
+    bounded,
     cut,
     feedback,
     joined,
@@ -159,7 +160,7 @@ def _read_fmtp(draft: Draft, value: str) -> None:
     if id is None or id not in draft.formats:
         draft.keep("fmtp", value)
         return
-    draft.append(draft.fmtps, id, *[parameter(part) for part in stripped(rest.split(";")) if part])
+    draft.append(draft.fmtps, id, *[parameter(part) for part in bounded(stripped(rest.split(";"))) if part])
 
 
 def _write_fmtp(section: Any, lines: list[str]) -> None:
@@ -205,7 +206,7 @@ def _write_rtcp_fb(section: Any, lines: list[str]) -> None:
 def _read_extmap(value: str) -> HeaderExtension:
     head, uri, *rest = cut(value, 2, "the header extension")
     id, slash, direction = head.partition("/")
-    attributes = rest[0].split(" ") if rest else []
+    attributes = bounded(rest[0].split(" ")) if rest else []
     return HeaderExtension(
         id=number(id, UNSIGNED_SHORT, "header extension's number"),
         uri=uri,
@@ -240,11 +241,9 @@ def _write_ssrc(section: Any, lines: list[str]) -> None:
 
 def _read_ssrc_group(value: str) -> rtp.SourceGroup:
     semantics, *numbers = words(value, 1, "the group of sources")
-    if len(numbers) > bounds.CHILDREN:
-        raise Malformed(f"a group has more than {bounds.CHILDREN} sources")
     return rtp.SourceGroup(
         semantics=semantics,
-        sources=tuple([rtp.Source(ssrc=number(each, UNSIGNED_INT, "source")) for each in numbers]),
+        sources=tuple([rtp.Source(ssrc=number(each, UNSIGNED_INT, "source")) for each in bounded(numbers)]),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..elements.ice_udp import CandidateType, TcpType
 from ..elements.values import POSITIVE, UNSIGNED_BYTE, UNSIGNED_INT, UNSIGNED_SHORT
-from .draft import Malformed, number, shown, words
+from .draft import Malformed, bounded, number, shown, words
 from .model import Candidate
 
 TYPES = {kind.value: kind for kind in CandidateType}
@@ -23,7 +23,7 @@ def read_candidate(value: str) -> Candidate | None:
     Raises:
         Malformed: It is none.
     """
-    parts = words(value, 8, "the candidate")
+    parts = bounded(words(value, 8, "the candidate"))
     foundation, component, transport, priority, address, port, typ, type, *rest = parts
     if typ != "typ":
         raise Malformed(f"a candidate has {shown(typ)} in the place of 'typ'")

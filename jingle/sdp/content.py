@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..elements import ice_udp, raw_udp, rtp
@@ -84,7 +84,7 @@ def implied(description: Element | None, transport: Element | None) -> Implied:
         profile = _profile(description, ice is not None and bool(ice.fingerprints))
         return Implied(description.media, profile, (), port, connection, rtcp)
     sctp = sctp_map_of(transport)
-    formats = (sctp.protocol if sctp is not None else "webrtc-datachannel",)
+    formats = (word(sctp.protocol, "protocol") if sctp is not None else "webrtc-datachannel",)
     return Implied("application", "UDP/DTLS/SCTP", formats, port, connection, rtcp)
 
 
@@ -141,12 +141,10 @@ def content_of(media: MediaDescription, name: str, role: Role, action: Action, c
 def _transport(media: MediaDescription, role: Role) -> Element | None:
     wanted = media.attribute(TRANSPORT) if media.attributes else None
     if wanted == ice_udp.NS_DATACHANNEL and media.sctp_port is not None and media.max_message_size is not None:
-        ice = ice_transport(media, role, ice_udp.NS)
-        inner = {name: getattr(ice, name) for name in ice.__dataclass_fields__ if name != "sctp_map"}
+        inner = replace(ice_transport(media, role, ice_udp.NS), sctp_map=None)
+        assert isinstance(inner, ice_udp.IceUdpTransport)
         return ice_udp.DataChannelTransport(
-            sctp_port=media.sctp_port,
-            max_message_size=media.max_message_size,
-            transport=ice_udp.IceUdpTransport(**inner),
+            sctp_port=media.sctp_port, max_message_size=media.max_message_size, transport=inner
         )
     usual = usual_namespace(media)
     if wanted in ICE_MODELS or (has_ice(media) and usual == ice_udp.NS):
@@ -188,6 +186,8 @@ def _carried_lines(media: MediaDescription, transport: Element | None) -> list[s
     if not media.is_rtp:
         lines += [f"b={each.type}:{each.value}" for each in media.bandwidths]
         names += RTP_ATTRIBUTES
+    elif not media.payload_types:
+        names += ["ptime", "maxptime"]
     ice = ice_of(transport)
     if ice is None or not media.fingerprints:
         names.append("setup")
@@ -324,7 +324,17 @@ def _jingle_only(content: Content, fields: dict[str, Any], action: Action) -> li
     kept = collect(
         content,
         told=told,
-        has_map=fields["sctp_map"] is not None,
         has_senders=action is Action.CONTENT_MODIFY or told == (True, True),
+        of_sctp_map=_unsaid_of_sctp_map(sctp_map_of(transport), fields),
     )
     return found + [Attribute(name=ELEMENT, value=each) for each in kept]
+
+
+def _unsaid_of_sctp_map(found: ice_udp.SctpMap | None, fields: dict[str, Any]) -> dict[str, str]:
+    """Return the attributes of a `<sctpmap/>` that neither `a=sctp-port` nor the `m=` line tells."""
+    if found is None or fields["sctp_map"] is not None:
+        return {}
+    kept = {} if found.streams is None else {"streams": str(found.streams)}
+    if found.protocol != next(iter(fields.get("formats", ())), "webrtc-datachannel"):
+        kept["protocol"] = found.protocol
+    return kept

@@ -50,6 +50,17 @@ def words(value: str, least: int, what: str) -> list[str]:
     return found
 
 
+def bounded(parts: list[str]) -> list[str]:
+    """Return the parts of a line, unless they are more than an element may have children.
+
+    Raises:
+        Malformed: They are.
+    """
+    if len(parts) > bounds.CHILDREN:
+        raise Malformed(f"the line has more than {bounds.CHILDREN} parts")
+    return parts
+
+
 def cut(value: str, least: int, what: str) -> list[str]:
     """Split off as many words, and leave the rest as it is.
 
@@ -92,7 +103,7 @@ def feedback(raw: str) -> rtp.Feedback | rtp.FeedbackInterval:
     type, *more = words(raw, 1, "the feedback")
     if type == "trr-int" and len(more) == 1:
         return rtp.FeedbackInterval(value=number(more[0], UNSIGNED_INT, "interval"))
-    parts = tuple([rtp.FeedbackParameter(name=name, value=value) for name, value in map(pair, more[1:])])
+    parts = tuple([rtp.FeedbackParameter(name=name, value=value) for name, value in map(pair, bounded(more[1:]))])
     return rtp.Feedback(type=type, subtype=more[0] if more else None, parameters=parts)
 
 

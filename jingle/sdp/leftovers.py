@@ -107,10 +107,6 @@ def _of_ice(transport: ice_udp.AnyIceTransport) -> tuple[dict[str, str], list[El
     return {}, list(transport.channels)
 
 
-def _of_sctp_map(found: ice_udp.SctpMap) -> tuple[dict[str, str], list[Element]]:
-    return ({} if found.streams is None else {"streams": str(found.streams)}), []
-
-
 MAPPED_TRANSPORTS = (ice_udp.AnyIceTransport, ice_udp.DataChannelTransport, raw_udp.RawUdpTransport)
 
 LEFT: dict[type[Element], Callable[[Any], tuple[dict[str, str], list[Element]]]] = {
@@ -120,20 +116,19 @@ LEFT: dict[type[Element], Callable[[Any], tuple[dict[str, str], list[Element]]]]
     ice_udp.Fingerprint: _of_required,
     ice_udp.IceUdpTransport: _of_ice,
     ice_udp.IceTransport: _of_ice2,
-    ice_udp.SctpMap: _of_sctp_map,
     raw_udp.RawUdpTransport: _of_raw,
     raw_udp.RawCandidate: _of_raw_candidate,
 }
 
 
-def collect(content: Content, *, told: tuple[bool, bool], has_map: bool, has_senders: bool) -> list[str]:
+def collect(content: Content, *, told: tuple[bool, bool], has_senders: bool, of_sctp_map: dict[str, str]) -> list[str]:
     """Return what SDP cannot say of a content, as the values of the attributes that carry it.
 
     Args:
         content: What the section was made from.
         told: Whether the section will become a description, and a transport, in the action it came in.
-        has_map: The section has an `a=sctpmap`, and so says all of a `<sctpmap/>`.
         has_senders: The direction of the section will become `senders`, which it does in some actions only.
+        of_sctp_map: Attributes of a `<sctpmap/>` that the section does not tell.
     """
     description = content.description if told[0] else None
     transport = content.transport if told[1] else None
@@ -149,12 +144,16 @@ def collect(content: Content, *, told: tuple[bool, bool], has_map: bool, has_sen
     shells = [_shell(content, kept, foreign)]
     for element in (inner for part in said for inner in _within(part)):
         left = LEFT.get(element.__class__)
-        if left is None and not element.extra and not element.extra_attributes:
+        if left is not None:
+            attributes, children = left(element)
+        elif element.__class__ is ice_udp.SctpMap:
+            attributes, children = of_sctp_map, []
+        elif element.extra or element.extra_attributes:
+            attributes, children = {}, []
+        else:
             continue
-        attributes, children = left(element) if left is not None else ({}, [])
-        if not (has_map and isinstance(element, ice_udp.SctpMap)):
-            extra = [each for each in element.extra if not isinstance(each, MAPPED)]
-            shells.append(_shell(element, attributes, [*children, *extra]))
+        extra = [each for each in element.extra if not isinstance(each, MAPPED)]
+        shells.append(_shell(element, attributes, [*children, *extra]))
     return [one_line(shell) for shell in shells if shell is not None]
 
 

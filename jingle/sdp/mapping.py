@@ -14,7 +14,7 @@ from typing import Any
 
 from ..elements import core
 from ..elements.core import Action, Jingle, Role
-from ..elements.declare import from_string, serialize
+from ..elements.declare import Element, from_string, serialize
 from ..elements.sdp_extension import SdpSession
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .content import PARTS, carried, carried_lines, content_of, media_of, read_carried
@@ -69,17 +69,20 @@ def to_jingle(
     ]
     sid = sid if sid is not None else description.origin.session_id
     kept = [from_string(each.value or "") for each in resolved.attributes if each.name == ELEMENT]
+    told = {(each.semantics, each.names): each for each in kept if isinstance(each, core.Group)}
+    shell = next((each for each in kept if isinstance(each, Jingle)), None)
     return Jingle(
         action=action,
         sid=sid,
         initiator=initiator,
         responder=responder,
-        groups=tuple(groups) if whole else (),
+        groups=tuple([told.get((each.semantics, each.names), each) for each in groups] if whole else told.values()),
         contents=contents,
         payloads=(
             *(_session_to_elements(resolved, sid) if whole else ()),
-            *(each for each in kept if not isinstance(each, core.Reason)),
+            *(each for each in kept if not isinstance(each, (core.Reason, core.Group, Jingle))),
         ),
+        extra_attributes=shell.extra_attributes if shell is not None else (),
         reason=next((each for each in kept if isinstance(each, core.Reason)), None),
     )
 
@@ -108,17 +111,27 @@ def from_jingle(jingle: Jingle, *, role: Role, offer: SessionDescription | None 
     by_name = {content.name: mid for content, mid in zip(jingle.contents, mids, strict=True)}
     extension = next((each for each in jingle.payloads if isinstance(each, SdpSession)), SdpSession())
     fields = _session_fields(extension)
-    reason = () if jingle.reason is None else (jingle.reason,)
-    foreign = [one_line(serialize(each)) for each in (*jingle.payloads, *reason) if not isinstance(each, SdpSession)]
     fields["attributes"] = (
         *fields.get("attributes", ()),
-        *(Attribute(name=ELEMENT, value=each) for each in foreign),
+        *(Attribute(name=ELEMENT, value=one_line(serialize(each))) for each in _unsaid(jingle, extension)),
     )
     return SessionDescription(
         **{"origin": origin_of(jingle.sid), **fields},
         groups=tuple([_group(group, by_name) for group in jingle.groups]),
         media=tuple(_answered(sections, offer) if offer is not None else sections),
     )
+
+
+def _unsaid(jingle: Jingle, extension: SdpSession) -> list[Element]:
+    """Return what an action holds beside its contents, as far as SDP cannot say it."""
+    found: list[Element] = [each for each in jingle.payloads if each is not extension]
+    is_whole = PARTS.get(jingle.action) == (True, True)
+    found += [each for each in jingle.groups if not is_whole or each != core.Group.of(each.semantics, each.names)]
+    if jingle.reason is not None:
+        found.append(jingle.reason)
+    if jingle.extra_attributes:
+        found.append(Jingle(action=jingle.action, sid=jingle.sid, extra_attributes=jingle.extra_attributes))
+    return found
 
 
 def only(description: SessionDescription, *mids: str) -> SessionDescription:
@@ -199,9 +212,9 @@ def _rejected(media: MediaDescription) -> MediaDescription:
 
 def origin_of(sid: str) -> Origin:
     """Return the `o=` of a session that has told none, the same for the same session."""
-    if re.fullmatch("[1-9][0-9]{0,17}", sid):
-        return Origin(session_id=sid)
     # SDP wants a number that fits into 63 bits (RFC 8829 section 5.2.1).
+    if re.fullmatch("[1-9][0-9]{0,18}", sid) and int(sid) < 2**63:
+        return Origin(session_id=sid)
     return Origin(session_id=str(int.from_bytes(hashlib.sha256(sid.encode()).digest()[:8], "big") >> 1))
 
 

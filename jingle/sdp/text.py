@@ -89,10 +89,14 @@ def read_lines(lines: Iterable[str], level: str, formats: Iterable[int] = ()) ->
     parser.rules = ATTRIBUTES[level]
     parser.current = draft = parser.session if level == "session" else Draft()
     draft.formats = dict.fromkeys(formats)
+    if level == "media":
+        draft.values["connection"] = None  # told elsewhere; what comes by itself are further ones
     for line in lines:
         if line[:1] in "vm":
             raise Malformed(f"there is no line {shown(line[:2])} here")
         parser.read(line)
+    if level == "media":
+        del draft.values["connection"]
     draft.formats = {}
     return draft.finished()
 
@@ -201,6 +205,8 @@ class _Parser:
     def _common_line(self, kind: str, value: str) -> None:
         if kind == "c" and "connection" not in self.current.values:
             self.current.values["connection"] = read_connection(value)
+        elif kind == "c" and self.current is self.session:
+            raise Malformed("a session has one address")
         elif kind == "b":
             name, colon, rest = value.partition(":")
             if not name or not colon:
