@@ -13,7 +13,7 @@ content of one session:
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..elements.core import Senders
 from ..elements.declare import Element
@@ -97,5 +97,20 @@ class Application(Protocol):
 
         Args:
             reason: The name of the XEP-0166 section 7.4 reason that the content ended with, where there was one.
+        """
+        ...
+
+
+@runtime_checkable
+class Idling(Protocol):
+    """An `Application` that can leave a content of somebody else's session in place without doing it."""
+
+    def idle(self, remote: Element) -> Element:
+        """Answer a `<description/>` that `answer` refused, for a content in which nobody is to send.
+
+        The application is not started after that, only stopped.
+
+        Raises:
+            RemoteProtocolError: It is none of this application.
         """
         ...

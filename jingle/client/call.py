@@ -217,9 +217,15 @@ async def first(*futures: asyncio.Future[Any], timeout: float | None) -> bool:
 
 
 def rtp_applications(live: LiveSession) -> list[RtpApplication]:
-    """The media of a session, in the order of its contents."""
-    found = (content.application for content in live.contents.values())
+    """The media of a session in which somebody sends, in the order of its contents."""
+    found = (content.application for content in live.active)
     return [application for application in found if isinstance(application, RtpApplication)]
+
+
+def wanted_media(live: LiveSession) -> tuple[str, ...]:
+    """The names of all media of a session, those in which nobody sends included."""
+    found = (content.application for content in live.contents.values())
+    return tuple(application.medium for application in found if isinstance(application, RtpApplication))
 
 
 def media_of(live: LiveSession) -> tuple[str, ...]:

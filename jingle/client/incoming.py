@@ -16,7 +16,7 @@ from ..media.base import Source
 from ..media.recorder import Recorder
 from ..peer.live import LiveSession, reason_of
 from ..session import initiation_events as proposals
-from .call import Call, first, media_of, prepared, rtp_applications
+from .call import Call, first, prepared, rtp_applications, wanted_media
 from .opening import Opening
 from .session import ANSWER_TIMEOUT, common_groups, raise_end, tell_the_end, until_connected
 
@@ -57,7 +57,7 @@ class IncomingCall:
     @classmethod
     def of_session(cls, owner: Peer, live: LiveSession, groups: tuple[Group, ...]) -> IncomingCall:
         """A call whose session came at once."""
-        call = cls(owner, peer=live.peer, sid=live.sid, media=media_of(live))
+        call = cls(owner, peer=live.peer, sid=live.sid, media=wanted_media(live))
         call.take_session(live, groups)
         return call
 

@@ -11,11 +11,10 @@ from ..elements.core import Content, Group
 from ..elements.rtp import RtpDescription
 from ..errors import ApplicationFailed, SessionEnded, TransportFailed
 from ..media.base import Source
-from ..peer.live import LiveSession
+from ..peer.live import BUNDLE, LiveSession
 from ..peer.pump import Pump
 from .call import Call, first, media_of, stats_fields, stats_of
 
-BUNDLE = "BUNDLE"
 ANSWER_TIMEOUT = 30.0
 """Seconds for a client that said it proceeds, or that was told to, to do so."""
 
@@ -118,7 +117,7 @@ async def until_connected(pump: Pump, live: LiveSession, *, timeout: float | Non
 
 def tell_connected(pump: Pump, live: LiveSession, **fields: Any) -> None:
     """Emit `connected` with what every session has to say about its connection."""
-    content = next(iter(live.contents.values()))
+    content = live.active[0]
     path = content.transport.path
     pump.emit(
         "connected",

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ..applications.base import Application
+from ..applications.base import Application, Idling
 from ..elements.core import Content, Senders
 from ..elements.declare import Element
 from ..errors import TransportFailed
 from ..session.contents import namespace_of
 from ..session.events import ContentId
-from ..transports.base import Kind, SecurityPrecondition, Transport
+from ..transports.base import Bundling, Kind, SecurityPrecondition, Transport
 from ..transports.selection import Choice, Selection
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ class LiveContent:
         description: Our answer to the peer's proposal, once it is worked out.
         connection: The connected link or stream, protected where it has to be.
         started: Whether the application runs.
+        is_idle: Whether it is there for the peer's sake only: nobody sends in it.
         task: What connects it, or waits for its end.
     """
 
@@ -70,7 +71,7 @@ class LiveContent:
         self.senders = offer.senders if offer is not None else senders
         self.description: Element | None = None
         self.connection: Any = None
-        self.started = False
+        self.started = self.is_idle = False
         self.task: asyncio.Task[None] | None = None
         self.replaced = asyncio.Event()
         self._make = make_transport
@@ -102,19 +103,47 @@ class LiveContent:
             security=self.precondition.describe() if self.precondition is not None else None,
         )
 
-    async def take_offer(self) -> None:
-        """Take what the peer proposed; `answer` gives what we say to it.
+    def take_description(self) -> None:
+        """Take the description that the peer proposed; `answer` gives what we say to it.
 
         Raises:
             RemoteProtocolError: It cannot be understood.
             ApplicationFailed: We cannot do what it asks for.
-            TransportFailed: It is not protected the way it has to be.
         """
         assert self.offer is not None
         assert self.offer.description is not None
-        assert self.offer.transport is not None
         self.description = self.application.answer(self.offer.description)
         self.application.set_senders(self.offer.effective_senders)
+
+    def idle(self) -> bool:
+        """Take it, after `take_description` failed, as a content in which nobody sends; `False` where that cannot be.
+
+        Raises:
+            RemoteProtocolError: It cannot be understood.
+        """
+        assert self.offer is not None
+        assert self.offer.description is not None
+        if not isinstance(self.application, Idling):
+            return False
+        self.description = self.application.idle(self.offer.description)
+        self.is_idle, self.senders = True, Senders.NONE
+        return True
+
+    async def bundle_with(self, other: LiveContent) -> None:
+        """Share the link of `other`, where their transports can; it is for before `take_transport`."""
+        transport = self.transport
+        if isinstance(transport, Bundling) and type(transport) is type(other.transport):
+            await transport.bundle_with(other.transport)
+
+    async def take_transport(self) -> None:
+        """Take the transport that the peer proposed, and what has to protect it.
+
+        Raises:
+            RemoteProtocolError: It cannot be understood.
+            TransportFailed: It is not protected the way it has to be.
+        """
+        assert self.offer is not None
+        assert self.offer.transport is not None
         if self.precondition is not None and self.offer.security is not None:
             self.precondition.accept(self.offer.security)
         await self.transport.accept(self.offer.transport)

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 MAX_BACKLOG = 256
 """Events of one session that may wait for slow transports; a peer that sends more is cut off."""
 
+BUNDLE = "BUNDLE"
+"""The semantics of a group that shares one transport (XEP-0338, RFC 9143)."""
+
 HANGUP_GRACE = 1.5
 """Seconds a session-terminate may come behind the end of its media: the two travel on different roads."""
 
@@ -126,6 +129,11 @@ class LiveSession:
         reason = self._reason.reason if self._reason is not None else None
         return reason.alternative_session if reason is not None else None
 
+    @property
+    def active(self) -> list[LiveContent]:
+        """The contents that run, or are to run; the others nobody sends in."""
+        return [content for content in self.contents.values() if not content.is_idle]
+
     # From the pump
 
     def take(self, event: events.Event) -> None:
@@ -162,7 +170,7 @@ class LiveSession:
             self.accepted.set_result(None)
         for name in names:
             content = self.contents[name]
-            content.task = self._spawn(self._bring_up(content))
+            content.task = self._spawn(self._hold_open(content) if content.is_idle else self._bring_up(content))
 
     def accept(self, answers: Sequence[Content], groups: tuple[Group, ...]) -> None:
         """Send the session-accept and begin to connect."""
@@ -209,7 +217,7 @@ class LiveSession:
         content = self.contents.get(name)
         if content is None or self.session.state is not SessionState.ACTIVE:
             self.terminate(reason.condition.value, reason.text)
-        elif len(self.contents) == 1:
+        elif self.active == [content]:
             self.act(lambda session: session.terminate(reason))
         else:
             self.act(lambda session: session.remove_content(content.id, reason=reason))
@@ -286,8 +294,8 @@ class LiveSession:
 
     async def _carry_out(self, event: events.Event) -> None:
         match event:
-            case events.SessionInitiated():
-                await self._take_offers()
+            case events.SessionInitiated(groups=groups):
+                await self._take_offers(groups)
             case events.SessionAccepted(contents=answers):
                 await self._take_answers(answers)
             case events.TransportInfo(content=id, transport=transport):
@@ -305,6 +313,8 @@ class LiveSession:
             case events.ContentRejected(contents=ids, reason=why) | events.ContentRemoved(contents=ids, reason=why):
                 for id in ids:
                     await self.discard(id.name, why.condition.value if why is not None else None)
+                if self.contents and not self.active:
+                    self.terminate("success")
             case events.ContentModified(content=id, senders=senders):
                 if (modified := self.contents.get(id.name)) is not None:
                     modified.senders = senders
@@ -323,22 +333,35 @@ class LiveSession:
                     await self._go_on(rejected)
         self.on_event(event)
 
-    async def _take_offers(self) -> None:
-        """Leave out what we cannot do, as the video of a call, as long as something remains (section 7.2.8).
+    async def _take_offers(self, groups: Sequence[Group]) -> None:
+        """Take what is offered; what we cannot do, as the video of a call, stays idle or is left out (section 7.2.8).
 
         Raises:
-            ApplicationFailed: Nothing remains.
+            ApplicationFailed: There is nothing that we can do.
             TransportFailed: A transport is not protected.
         """
-        refusals: list[ApplicationFailed] = []
-        for name, content in list(self.contents.items()):
+        refusals: dict[str, ApplicationFailed] = {}
+        for name, content in self.contents.items():
             try:
-                await content.take_offer()
+                content.take_description()
             except ApplicationFailed as exc:
-                refusals.append(exc)
-                await self.discard(name, exc.reason)
-        if not self.contents:
-            raise refusals[0]
+                refusals[name] = exc
+        if len(refusals) == len(self.contents):
+            raise next(iter(refusals.values()))
+        for name, refusal in refusals.items():
+            if not self.contents[name].idle():
+                await self.discard(name, refusal.reason)
+        await self._bundle(groups)
+        for content in self.contents.values():
+            await content.take_transport()
+
+    async def _bundle(self, groups: Sequence[Group]) -> None:
+        """Let contents share a transport where the peer offers it: that of the first (RFC 9143 section 7.3.1)."""
+        for group in groups:
+            if group.semantics == BUNDLE:
+                members = [self.contents[name] for name in group.names if name in self.contents]
+                for content in members[1:]:
+                    await content.bundle_with(members[0])
 
     async def _take_answers(self, answers: Sequence[Content]) -> None:
         for answer in answers:
@@ -390,10 +413,17 @@ class LiveSession:
         if content.transport.kind is Kind.DATAGRAM:
             await self._watch(content)
 
+    async def _hold_open(self, content: LiveContent) -> None:
+        """Connect a content in which nobody sends: the peer waits for that, and nothing depends on it here."""
+        try:
+            content.connection = await content.connect()
+        except TransportFailed as exc:
+            log.info("session %s: %s, in which nobody sends, is not connected: %s", self.sid, content.name, exc)
+
     def _note_connected(self) -> None:
-        if self.connected.done() or self.accepted_at is None or not self.contents:
+        if self.connected.done() or self.accepted_at is None or not self.active:
             return
-        if all(content.started for content in self.contents.values()):
+        if all(content.started for content in self.active):
             self._connected_at = asyncio.get_running_loop().time()
             self.connected.set_result(self._connected_at - self.accepted_at)
 
@@ -428,7 +458,7 @@ class LiveSession:
         self.act(lambda session: session.replace_transport(content.id, described))
 
     def _take_info(self, payload: Element) -> None:
-        for content in self.contents.values():
+        for content in self.active:
             try:
                 content.application.info(payload)
             except ProtocolError as exc:

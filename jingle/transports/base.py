@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..elements.core import Role
 from ..elements.declare import Element
@@ -339,6 +339,15 @@ class Transport(Protocol):
 
     async def aclose(self) -> None:
         """Free everything; safe to call at any time, and twice."""
+        ...
+
+
+@runtime_checkable
+class Bundling(Protocol):
+    """A `Transport` whose link several contents of a session can share (XEP-0338, RFC 9143)."""
+
+    async def bundle_with(self, other: Any) -> None:
+        """Share the link of `other`, a transport of the same class; call it before `accept()`."""
         ...
 
 

@@ -35,7 +35,7 @@ from ...media.switch import SwitchTrack
 from ...transports.base import DatagramLink, Kind, RtpParameters, RtpStream
 from .capabilities import Codec, select
 from .dtmf import DIGITS
-from .negotiation import MID, Format, LocalSource, Negotiated, accepted, answer, offer
+from .negotiation import MID, Format, LocalSource, Negotiated, accepted, answer, inactive, offer
 from .receiving import AudioReceiver, ReceivedTrack
 from .sending import AudioSender
 from .stats import MediaStats
@@ -148,6 +148,14 @@ class RtpApplication:
         own_order = self._options.codecs is not None
         description, self._negotiated = answer(_rtp(remote), self._codecs, self._local, own_order=own_order)
         return description
+
+    def idle(self, remote: Element) -> Element:
+        """Answer an offer that `answer` refused, for a content in which nobody sends.
+
+        Raises:
+            RemoteProtocolError: It is no RTP description.
+        """
+        return inactive(_rtp(remote))
 
     def accepted(self, remote: Element | None) -> None:
         """Take the peer's answer to our offer.

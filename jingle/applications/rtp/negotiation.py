@@ -17,6 +17,7 @@ not follow: packets of ours hold 20 ms, which everybody takes, and those of the 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -161,6 +162,21 @@ def answer(
     )
     receiving = {found.payload_type: found.codec for found in formats}
     return description, _negotiated(remote, formats, receiving, extensions)
+
+
+def inactive(remote: RtpDescription) -> RtpDescription:
+    """Answer an offer of which we do nothing: its first codec, in a content that is to say that nobody sends.
+
+    Conversations takes an answer only if it has all that was offered, and in SDP, as which browsers see it, nothing can
+    be left out either.
+    """
+    return RtpDescription(
+        media=remote.media,
+        payload_types=tuple(
+            dataclasses.replace(first, feedback=(), feedback_interval=None) for first in remote.payload_types[:1]
+        ),
+        rtcp_mux=remote.rtcp_mux,
+    )
 
 
 def accepted(local: RtpDescription, remote: RtpDescription, codecs: Sequence[Codec]) -> Negotiated:

@@ -16,6 +16,7 @@ from jingle.applications.rtp.negotiation import (
     Negotiated,
     accepted,
     answer,
+    inactive,
     offer,
 )
 from jingle.elements.core import Senders
@@ -281,6 +282,21 @@ def test_what_cannot_be_is_declined(offered: str, mux: bool, media: str, reason:
     with pytest.raises(ApplicationFailed) as failure:
         answer(description(offered, mux=mux, media=media), select(media), OURS)
     assert failure.value.reason == reason
+
+
+def test_what_nobody_sends_is_answered_with_the_first_codec_and_nothing_else() -> None:
+    inside = """
+        <payload-type id='96' name='VP8' clockrate='90000'><parameter name='max-fr' value='30'/>
+          <rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='nack'/></payload-type>
+        <payload-type id='97' name='rtx' clockrate='90000'/>
+        <rtp-hdrext xmlns='urn:xmpp:jingle:apps:rtp:rtp-hdrext:0' id='4' uri='urn:ietf:params:rtp-hdrext:sdes:mid'/>
+        <source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='7'/>
+        <encryption><crypto crypto-suite='AES_CM_128_HMAC_SHA1_80' key-params='inline:x' tag='1'/></encryption>"""
+    assert inactive(description(inside, media="video")) == description(
+        "<payload-type id='96' name='VP8' clockrate='90000'><parameter name='max-fr' value='30'/></payload-type>",
+        media="video",
+    )
+    assert inactive(description("", media="text", mux=False)) == description("", media="text", mux=False)
 
 
 def test_nothing_is_offered_of_a_medium_we_do_not_do() -> None:
