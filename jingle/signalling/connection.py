@@ -235,6 +235,7 @@ class XmppConnection:
         was_up, self._is_up = self._is_up, False
         if self._closing:
             return
+        self._keep_unsent()
         if isinstance(reason, ssl.SSLCertVerificationError):  # after STARTTLS, slixmpp tells of the end first
             self._failure = _untrusted(reason)
         if self._is_logging_in:
@@ -247,6 +248,14 @@ class XmppConnection:
             self.on_lost(self._failure)
         else:
             self._come_back()
+
+    def _keep_unsent(self) -> None:
+        """Hand in again what slixmpp was about to send and would lose: it waits for the stream to be back then."""
+        queue = self.xmpp.waiting_queue
+        for _ in range(queue.qsize()):
+            stanza, use_filters = queue.get_nowait()
+            queue.task_done()
+            self.xmpp.send(stanza, use_filters)
 
     def _on_attempt_done(self, attempt: asyncio.Future[Any]) -> None:
         error = None if attempt.cancelled() else attempt.exception()
