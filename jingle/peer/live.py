@@ -111,6 +111,7 @@ class LiveSession:
         self.accepted_at: float | None = None
         self._connected_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._freeing: set[asyncio.Future[None]] = set()
         self._keeper = loop.create_task(self._keep(), name=f"jingle session {session.sid}")
 
     @property
@@ -208,9 +209,16 @@ class LiveSession:
             self.gone[name] = content
             if content.task is not None and content.task is not asyncio.current_task():
                 content.task.cancel()
-            await content.stop(reason)
-            await content.aclose()
+            freeing = asyncio.ensure_future(self._free_content(content, reason))
+            self._freeing.add(freeing)
+            freeing.add_done_callback(self._freeing.discard)
+            # The end of the session may cancel whoever waits here, and has to find everything freed all the same.
+            await asyncio.shield(freeing)
             self._note_connected()
+
+    async def _free_content(self, content: LiveContent, reason: str | None) -> None:
+        await self._free(content.stop(reason))
+        await self._free(content.aclose())
 
     def finish(self, name: str, reason: Reason) -> None:
         """End one content; with the last one the session ends (XEP-0166 section 7.2.5)."""
@@ -474,7 +482,7 @@ class LiveSession:
         # hears the reason and not a broken connection.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._told.wait(), TERMINATE_TIMEOUT)
-        await asyncio.gather(*(self._free(content.aclose()) for content in contents))
+        await asyncio.gather(*(self._free(content.aclose()) for content in contents), *self._freeing)
 
     async def _free(self, coroutine: Coroutine[Any, Any, None]) -> None:
         try:
