@@ -180,7 +180,7 @@ class FileReceiver(Transfer):
         part, metadata = self._part, self.metadata
         self._digester = Digester(digests.choose((*metadata.digests, *metadata.algorithms)))
         offset = part.offset
-        ring = Ring(None if metadata.size is None else metadata.size - offset, spare=1)
+        ring = self._worker.ring(None if metadata.size is None else max(offset, metadata.size - offset), spare=1)
         await self._worker.submit(part.open)
         self.progress.begin(offset, metadata.size)
         if offset:

@@ -128,7 +128,7 @@ class FileSender(Transfer):
         plan = self._plan = _Plan.of(self._range, offered)
         self._digester = Digester(tuple(dict.fromkeys((*self._algorithms, *offered.digests))))
         reader = self._reader = Reader(self._file, self._digester)
-        ring = Ring(plan.length)
+        ring = self._worker.ring(None if plan.length is None else max(plan.offset, plan.length))
         await self._worker.submit(reader.open, 0 if plan.is_whole else plan.offset)
         self.progress.begin(plan.offset, None if plan.length is None else plan.offset + plan.length)
         if plan.is_whole and plan.offset:

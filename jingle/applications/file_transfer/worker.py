@@ -40,6 +40,12 @@ class FileWorker:
         self.is_abandoned = False
         self._calls: SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...], asyncio.Future[Any]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._ring: Ring | None = None
+
+    def ring(self, longest: int | None, *, spare: int = 0) -> Ring:
+        """The buffers of this transfer, which it has until `aclose`; see `Ring`."""
+        self._ring = Ring(longest, spare=spare)
+        return self._ring
 
     def submit(self, call: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         """Run `call` behind all that was submitted before; await the future for what it returns or raises.
@@ -61,6 +67,8 @@ class FileWorker:
         self.is_abandoned = True
         ended = self.submit(last)
         self._calls.put(None)
+        if self._ring is not None:
+            self._ring.retire()
         await ended
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -91,7 +99,7 @@ class Ring:
     """The buffers that a transfer goes through, and what the worker still does with them.
 
     Args:
-        longest: Bytes that will pass, if that is known: a small file needs no large buffers.
+        longest: Bytes that will pass in one go, if that is known: a small file needs no large buffers.
         spare: Bytes that each buffer has on top of `size`.
 
     Attributes:
@@ -100,7 +108,7 @@ class Ring:
 
     def __init__(self, longest: int | None = None, *, spare: int = 0) -> None:
         _rings.add(self)
-        share = max(SMALLEST_CHUNK, min(CHUNK, BUDGET // BUFFERS // len(_rings)))
+        share = max(SMALLEST_CHUNK, min(CHUNK, BUDGET // BUFFERS // len(_rings) // SMALLEST_CHUNK * SMALLEST_CHUNK))
         self.size = share if longest is None else max(1, min(share, longest))
         self._spare = spare
         self._free: list[memoryview] = []
@@ -136,6 +144,10 @@ class Ring:
     def give_back(self, buffer: memoryview) -> None:
         """Say that `buffer` is free again."""
         self._free.append(buffer)
+
+    def retire(self) -> None:
+        """Leave the memory to others; what is under way is not disturbed."""
+        _rings.discard(self)
 
 
 _rings: WeakSet[Ring] = WeakSet()

@@ -370,6 +370,26 @@ async def test_a_digest_in_the_offer_spares_the_sender_what_the_receiver_has(sou
     assert exchange.sending.infos == []
 
 
+async def test_the_last_byte_of_a_large_file_does_not_make_small_buffers(source: Path, inbox: Path) -> None:
+    await interrupted(source, inbox, len(DATA) - 1)
+    reads: list[int] = []
+
+    class Counting(io.FileIO):
+        def readinto(self, buffer: Any) -> int | None:
+            reads.append(len(buffer))
+            return super().readinto(buffer)
+
+    file = replace(OutgoingFile.from_path(source), open=lambda: Counting(source))
+    target = Target(folder=inbox, open_file=lambda path, flags: Counting(path, "r+"))
+    exchange = Exchange(file, target)
+    _, received = await exchange.run()
+    assert isinstance(received, FileResult)
+    assert received.is_verified
+    assert exchange.streams is not None
+    assert exchange.streams[1].received == 1
+    assert len(reads) < 10
+
+
 async def test_a_damaged_beginning_is_found_at_the_end(source: Path, inbox: Path) -> None:
     await interrupted(source, inbox, 1_000_000)
     with io.FileIO(inbox / "report.pdf.part", "r+") as part:

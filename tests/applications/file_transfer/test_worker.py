@@ -82,6 +82,17 @@ async def test_a_ring_has_few_buffers_and_no_larger_than_needed() -> None:
     await worker.aclose(lambda: None)
 
 
+async def test_a_transfer_that_has_ended_leaves_its_memory_to_others() -> None:
+    gc.collect()
+    workers = [FileWorker() for _ in range(20)]
+    rings = [worker.ring(None) for worker in workers]
+    assert Ring().size < CHUNK
+    for worker in workers:
+        await worker.aclose(lambda: None)
+    assert Ring().size == CHUNK
+    assert len(rings) == 20
+
+
 def test_many_transfers_share_the_memory() -> None:
     gc.collect()
     assert Ring().size == CHUNK
