@@ -290,6 +290,7 @@ class XmppConnection:
         self._failure = self._failure or SignallingError(
             "no-mechanism", "the server offers no way to log in that keeps the password secret"
         )
+        self._fail(self._failure)
 
     def _on_untrusted(self, error: Any) -> None:
         self._failure = _untrusted(error)
