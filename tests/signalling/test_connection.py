@@ -66,8 +66,9 @@ class Line:
                 if not self.is_stuck:
                     sink.write(data)
         except ConnectionError:
-            return
-        sink.close()
+            pass
+        finally:
+            sink.close()
 
     def cut(self) -> None:
         """Break every connection, as a network does that goes away."""
