@@ -13,7 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from .zygote import ROOT, Forked, Zygote
+
+JINGLE = ("-m", "jingle")
 SPEECH = ROOT / "jingle" / "demo" / "hello.ogg"
 
 WAIT = 30.0
@@ -29,7 +31,7 @@ class Command:
         events: Every event so far, in order.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, name: str, *, as_json: bool) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Forked, name: str, *, as_json: bool) -> None:
         self.name = name
         self.events: list[Event] = []
         self.lines: list[str] = []
@@ -37,6 +39,7 @@ class Command:
         self.ended_at: float | None = None
         self._process = process
         self._as_json = as_json
+        self._has_said_all = False
         self._news = asyncio.Condition()
         self._reading = asyncio.gather(self._read_out(), self._read_talk())
 
@@ -50,7 +53,7 @@ class Command:
         async with self._news:
             try:
                 async with asyncio.timeout(timeout):
-                    await self._news.wait_for(lambda: self.told(name, **fields) or self._reading.done())
+                    await self._news.wait_for(lambda: self.told(name, **fields) or self._has_said_all)
             except TimeoutError:
                 raise AssertionError(f"no {name} {fields} within {timeout} s from {self}") from None
         found = self.told(name, **fields)
@@ -120,6 +123,7 @@ class Command:
                     self.events.append(json.loads(line))
                 self._news.notify_all()
         async with self._news:
+            self._has_said_all = True
             self._news.notify_all()
 
     async def _read_talk(self) -> None:
@@ -133,10 +137,16 @@ class Command:
 
 
 class Commands:
-    """Starts commands; those still running at the end are killed."""
+    """Starts commands; those still running at the end are killed.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where they run.
+        zygote: What forks them; without it each is started as a user starts it.
+    """
+
+    def __init__(self, folder: Path, zygote: Zygote | None = None) -> None:
         self.folder = folder
+        self._zygote = zygote
         self._running: list[Command] = []
 
     async def __call__(
@@ -144,7 +154,7 @@ class Commands:
         *arguments: str,
         as_json: bool = True,
         prefix: Sequence[str] = (),
-        program: Sequence[str] = ("-m", "jingle"),
+        program: Sequence[str] = JINGLE,
         env: dict[str, str] | None = None,
     ) -> Command:
         """Start `jingle` with `arguments`, in the test's folder and with `--json` unless told otherwise.
@@ -156,19 +166,24 @@ class Commands:
             program: What it runs in place of `jingle`.
             env: Added to a clean environment.
         """
-        process = await asyncio.create_subprocess_exec(
-            *prefix,
-            sys.executable,
-            *program,
-            *arguments,
-            *(["--json"] if as_json else []),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=self.folder,
-            env=clean_environment() | (env or {}),
-            start_new_session=True,
-        )
+        whole = [*arguments, *(["--json"] if as_json else [])]
+        environment = clean_environment() | (env or {})
+        process: asyncio.subprocess.Process | Forked
+        if self._zygote is not None and not prefix and tuple(program) == JINGLE:
+            process = await self._zygote.start(whole, self.folder, environment)
+        else:
+            process = await asyncio.create_subprocess_exec(
+                *prefix,
+                sys.executable,
+                *program,
+                *whole,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                cwd=self.folder,
+                env=environment,
+                start_new_session=True,
+            )
         command = Command(process, " ".join(arguments[:2]), as_json=as_json)
         self._running.append(command)
         return command
@@ -177,6 +192,8 @@ class Commands:
         """Kill what still runs."""
         for command in self._running:
             await command.kill()
+        if self._zygote is not None:
+            self._zygote.release()
 
 
 def clean_environment() -> dict[str, str]:
@@ -190,9 +207,9 @@ def clean_environment() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def commands(folder: Path) -> AsyncIterator[Commands]:
+async def commands(folder: Path, zygote: Zygote | None = None) -> AsyncIterator[Commands]:
     """The commands of one test."""
-    started = Commands(folder)
+    started = Commands(folder, zygote)
     try:
         yield started
     finally:

@@ -15,6 +15,7 @@ from tests.servers.loopback import Loopback, loopback
 from tests.servers.prosody import Prosody, prosody
 
 from .commands import Command, Commands, commands
+from .zygote import Zygote, zygote
 
 NAMES = ("alice", "bob", "carol")
 FRIENDS = (("alice", "bob"),)
@@ -39,10 +40,16 @@ def loopback_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopba
         yield server
 
 
+@pytest.fixture(scope="session")
+def forker() -> Iterator[Zygote]:
+    with zygote() as starting:
+        yield starting
+
+
 @pytest.fixture
-async def run(tmp_path: Path) -> AsyncIterator[Commands]:
+async def run(tmp_path: Path, forker: Zygote) -> AsyncIterator[Commands]:
     """Starts commands without an account."""
-    async with commands(tmp_path) as started:
+    async with commands(tmp_path, forker) as started:
         yield started
 
 

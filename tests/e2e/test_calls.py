@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from .commands import SPEECH
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from .commands import SPEECH, Commands, commands
 from .conftest import World
 from .endings import ended_well
 from .sound import assert_heard
+
+
+@pytest.fixture
+async def run(tmp_path: Path) -> AsyncIterator[Commands]:
+    """Here every command is started as a user starts it."""
+    async with commands(tmp_path) as started:
+        yield started
 
 
 async def test_the_callee_hears_what_the_caller_plays(world: World) -> None:
