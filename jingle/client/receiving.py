@@ -18,7 +18,7 @@ from ..errors import LocalProtocolError, SessionEnded
 from ..peer.live import LiveSession
 from ..peer.pump import Pump
 from .opening import Opening
-from .session import tell_connected, tell_the_end
+from .session import tell_begun, tell_the_end
 from .transfer import Transfer, hooks_of
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class IncomingFiles:
         self._undecided = set(live.contents)
         tell_the_end(self._pump, live, "file")
         live.ended.add_done_callback(lambda _: self._withdraw())
-        live.connected.add_done_callback(lambda done: None if done.cancelled() else self._tell_connected())
+        tell_begun(self._pump, live, lambda: self.description)
 
     @property
     def description(self) -> list[dict[str, object]]:
@@ -229,9 +229,6 @@ class IncomingFiles:
         self._undecided.discard(content)
         if not self._undecided and self.live.contents and not self.live.ended.done():
             self.live.accept(await self.live.describe(), ())
-
-    def _tell_connected(self) -> None:
-        tell_connected(self._pump, self.live, kind="file", files=self.description)
 
     def _withdraw(self) -> None:
         ending = self.live.ended.result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -23,10 +23,10 @@ from ..errors import LocalProtocolError, SessionEnded, TransportFailed
 from ..peer.content import LiveContent
 from ..peer.live import LiveSession
 from ..session import events
-from ..signalling.discovery import best_device
+from ..signalling.discovery import able_devices
 from ..transports.base import Kind
 from ..transports.selection import common_precondition
-from .session import tell_connected, tell_the_end, until_accepted
+from .session import tell_begun, tell_the_end, until_accepted
 from .transfer import Transfer, Transfers, hooks_of
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ FilePath = str | PathLike[str]
 
 MAX_FILES = 16
 """Files in one session; more go in several, one after another. Each is a content with a transport of its own."""
+
+
+BUSY = "busy"
+"""The reason of a device that takes no files at the moment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,44 +83,72 @@ class FileSession:
         self._live: LiveSession | None = None
 
     async def _open(
-        self, applications: Mapping[str, Application], senders: Senders, files: Sequence[FileMetadata]
+        self, applications: Callable[[], Mapping[str, Application]], senders: Senders, files: Sequence[FileMetadata]
     ) -> LiveSession:
         """Initiate the session and wait until it is accepted.
+
+        A device may be there to send and not to receive, and says that it is busy; then the next is asked.
+
+        Args:
+            applications: Makes the contents' applications, anew for each device that is asked.
+            senders: Who sends.
+            files: What it is about.
 
         Raises:
             SessionEnded: The peer declined, did not answer, or has no device that knows files.
             TransportFailed: There is no transport that both sides may use.
         """
+        *others, last = await self._devices()
+        for device in others:
+            try:
+                return await self._ask(device, applications(), senders, files, is_last=False)
+            except SessionEnded as exc:
+                if exc.reason != BUSY:
+                    raise
+            self.id = str(uuid.uuid4())
+        return await self._ask(last, applications(), senders, files, is_last=True)
+
+    async def _ask(
+        self,
+        device: str,
+        applications: Mapping[str, Application],
+        senders: Senders,
+        files: Sequence[FileMetadata],
+        *,
+        is_last: bool,
+    ) -> LiveSession:
         pump = self._pump
-        device = await self._device()
         features = await pump.discovery.features_of(device)
         contents = [self._content(device, features, name, each, senders) for name, each in applications.items()]
         live = self._live = await pump.initiate(device, self.id, contents)
-        tell_the_end(pump, live, "file")
+        tell_the_end(
+            pump,
+            live,
+            "file",
+            unless=lambda ending: not is_last and ending.reason == BUSY and live.accepted.cancelled(),
+        )
+        told = [{"name": each.name, "size": each.size} for each in files]
+        tell_begun(pump, live, lambda: told)
         try:
             await until_accepted(live, self._accept_timeout)
         except asyncio.CancelledError:
             await live.close("cancel")
             raise
-        told = [{"name": each.name, "size": each.size} for each in files]
-        live.connected.add_done_callback(
-            lambda done: None if done.cancelled() else tell_connected(pump, live, kind="file", files=told)
-        )
         return live
 
-    async def _device(self) -> str:
-        """The full JID of the device that knows files.
+    async def _devices(self) -> list[str]:
+        """The full JIDs of the devices that know files, the best first.
 
         Raises:
             SessionEnded: There is none online that we can see.
         """
         to, pump = self._to, self._pump
         if "/" in to:
-            return to
+            return [to]
         devices = await pump.discovery.devices(to, contact=pump.binding.is_contact(to))
-        best = best_device(devices, frozenset({NS_FILES}))
-        if best is not None:
-            return best.jid
+        able = able_devices(devices, frozenset({NS_FILES}))
+        if able:
+            return [device.jid for device in able]
         if devices:
             raise self._over("unsupported-applications", "none of their devices takes files")
         raise self._over("gone", "they are not online, or do not show it; use a full JID instead")
@@ -155,8 +187,14 @@ class OutgoingFiles(FileSession):
 
     async def send(self) -> Transfers:
         """Offer the files; returns once the peer has accepted at least one of them; raises as `FileSession._open`."""
-        senders = {f"file{number}": self._sender(f"file{number}", file) for number, file in enumerate(self._plan.files)}
-        live = await self._open(senders, Senders.INITIATOR, [each.metadata for each in senders.values()])
+        files = {f"file{number}": file for number, file in enumerate(self._plan.files)}
+        senders: dict[str, FileSender] = {}
+
+        def make() -> Mapping[str, Application]:
+            senders.update((name, self._sender(name, file)) for name, file in files.items())
+            return senders
+
+        live = await self._open(make, Senders.INITIATOR, [file.metadata for file in files.values()])
         return Transfers(
             [
                 Transfer(live, sender, name=sender.metadata.name or name, size=sender.metadata.size)
@@ -185,13 +223,19 @@ class FileRequest(FileSession):
     async def send(self) -> Transfer:
         """Ask for the file; returns once the peer has accepted; raises as `FileSession._open`."""
         name, called = "file", "/".join(safe_path(self._wish.name))
-        receiver = FileReceiver(
-            self._target,
-            name=name,
-            request=self._wish,
-            origin=self._to.partition("/")[0],
-            hooks=hooks_of(lambda: self._live, name, lambda: called, self._pump.emit, done="received"),
-        )
-        live = await self._open({name: receiver}, Senders.RESPONDER, [self._wish])
-        metadata = receiver.metadata or self._wish
-        return Transfer(live, receiver, name=called, size=metadata.size)
+        receivers: list[FileReceiver] = []
+
+        def make() -> Mapping[str, Application]:
+            receiver = FileReceiver(
+                self._target,
+                name=name,
+                request=self._wish,
+                origin=self._to.partition("/")[0],
+                hooks=hooks_of(lambda: self._live, name, lambda: called, self._pump.emit, done="received"),
+            )
+            receivers.append(receiver)
+            return {name: receiver}
+
+        live = await self._open(make, Senders.RESPONDER, [self._wish])
+        metadata = receivers[-1].metadata or self._wish
+        return Transfer(live, receivers[-1], name=called, size=metadata.size)

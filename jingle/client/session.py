@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from ..applications.rtp.call import MediaOptions, RtpApplication, SessionIdentity
@@ -11,7 +11,8 @@ from ..elements.core import Content, Group
 from ..elements.rtp import RtpDescription
 from ..errors import ApplicationFailed, SessionEnded, TransportFailed
 from ..media.base import Source
-from ..peer.live import BUNDLE, LiveSession
+from ..peer.content import LiveContent
+from ..peer.live import BUNDLE, Ending, LiveSession
 from ..peer.pump import Pump
 from .call import Call, first, media_of, stats_fields, stats_of
 
@@ -63,11 +64,22 @@ def common_groups(offered: Sequence[Group], accepted: Sequence[str]) -> tuple[Gr
     return tuple(Group.of(semantics, names) for semantics, names in kept if names)
 
 
-def tell_the_end(pump: Pump, live: LiveSession, kind: str = "call") -> None:
-    """Emit `ended` when the session is over, and finish its proposal (XEP-0353 section 3.7)."""
+def tell_the_end(
+    pump: Pump, live: LiveSession, kind: str = "call", *, unless: Callable[[Ending], bool] = lambda ending: False
+) -> None:
+    """Emit `ended` when the session is over, and finish its proposal (XEP-0353 section 3.7).
+
+    Args:
+        pump: Tells the program.
+        live: The session.
+        kind: `call` or `file`.
+        unless: Whether this was an attempt that another one follows, which is no end.
+    """
 
     def over(_: Any) -> None:
         ending = live.ended.result()
+        if unless(ending):
+            return
         pump.finish(live.sid, ending.reason)
         pump.hide(live.peer)
         pump.emit(
@@ -111,13 +123,12 @@ async def until_connected(pump: Pump, live: LiveSession, *, timeout: float | Non
         await asyncio.wait([live.ended])
         raise_end(live)
     setup = live.connected.result()
-    tell_connected(pump, live, kind="call", media=list(media_of(live)))
+    tell_connected(pump, live, next(iter(live.contents.values())), setup, kind="call", media=list(media_of(live)))
     return Call(live, pump.emit, setup=setup, until=until)
 
 
-def tell_connected(pump: Pump, live: LiveSession, **fields: Any) -> None:
-    """Emit `connected` with what every session has to say about its connection."""
-    content = live.active[0]
+def tell_connected(pump: Pump, live: LiveSession, content: LiveContent, setup: float, **fields: Any) -> None:
+    """Emit `connected` with what every session has to say about its connection, which is that of `content`."""
     path = content.transport.path
     pump.emit(
         "connected",
@@ -125,11 +136,21 @@ def tell_connected(pump: Pump, live: LiveSession, **fields: Any) -> None:
         sid=live.sid,
         transport=content.transport.name,
         security=content.connection.security.value,
-        setup=round(live.connected.result(), 3),
+        setup=round(setup, 3),
         local_candidate=path.local.type if path is not None else None,
         remote_candidate=path.remote.type if path is not None else None,
         **fields,
     )
+
+
+def tell_begun(pump: Pump, live: LiveSession, files: Callable[[], Any]) -> None:
+    """Emit `connected` for a session about files once the first of them is on its way: the others need not be."""
+
+    def begun(done: asyncio.Future[tuple[LiveContent, float]]) -> None:
+        if not done.cancelled():
+            tell_connected(pump, live, *done.result(), kind="file", files=files())
+
+    live.begun.add_done_callback(begun)
 
 
 def raise_end(live: LiveSession) -> NoReturn:

@@ -83,6 +83,7 @@ class LiveSession:
         gone: What ran and was removed, by name.
         accepted: Done once the session is accepted, by either side.
         accepted_at: When that was, on the event loop's clock.
+        begun: Done once the first content runs, with it and the seconds it took since the session was accepted.
         connected: Done once every content runs, with the seconds it took since the session was accepted.
         ended: Done with the `Ending`, once everything is freed.
         failure: What went wrong on our side, where that was the end.
@@ -96,6 +97,7 @@ class LiveSession:
         self.contents: dict[str, LiveContent] = {}
         self.gone: dict[str, LiveContent] = {}
         self.accepted: asyncio.Future[None] = loop.create_future()
+        self.begun: asyncio.Future[tuple[LiveContent, float]] = loop.create_future()
         self.connected: asyncio.Future[float] = loop.create_future()
         self.ended: asyncio.Future[Ending] = loop.create_future()
         self.on_event: Callable[[events.Event], None] = lambda event: None
@@ -417,6 +419,8 @@ class LiveSession:
         self.session.transport_connected(content.id)
         await content.application.start(content.connection)
         content.started = True
+        if not self.begun.done() and self.accepted_at is not None:
+            self.begun.set_result((content, asyncio.get_running_loop().time() - self.accepted_at))
         self._note_connected()
         if content.transport.kind is Kind.DATAGRAM:
             await self._watch(content)
@@ -495,6 +499,7 @@ class LiveSession:
 
     def _settle(self) -> None:
         self.accepted.cancel()
+        self.begun.cancel()
         self.connected.cancel()
         reason = self._reason.reason if self._reason is not None else None
         if not self.ended.done():

@@ -154,4 +154,9 @@ class Discovery:
 
 def best_device(devices: Iterable[Device], wanted: frozenset[str]) -> Device | None:
     """The device to call directly: the one of highest priority that has Jingle and all that is `wanted`."""
-    return next((device for device in devices if wanted | {NS_JINGLE} <= device.features), None)
+    return next(iter(able_devices(devices, wanted)), None)
+
+
+def able_devices(devices: Iterable[Device], wanted: frozenset[str]) -> list[Device]:
+    """The devices that have Jingle and all that is `wanted`, in their order."""
+    return [device for device in devices if wanted | {NS_JINGLE} <= device.features]
