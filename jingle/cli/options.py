@@ -90,7 +90,7 @@ def _ice(value: str) -> Any:
         raise click.BadParameter(str(exc)) from None
 
 
-TRANSPORT_NAMES = tuple(transport.name for transport in DEFAULT_TRANSPORTS)
+TRANSPORT_NAMES = tuple(dict.fromkeys(transport.name for transport in DEFAULT_TRANSPORTS))
 
 _OPTIONS = (
     click.option("--jid", metavar="JID", envvar="JINGLE_JID", help="The account to log in with."),
@@ -153,7 +153,6 @@ def gather(options: dict[str, Any], *, allow: tuple[str, ...] = ()) -> Online:
     if password is None:
         raise click.UsageError(f"no password for {jid}: give --password PW, JINGLE_PASSWORD or --account NAME")
     names = options.pop("transports")
-    by_name = {transport.name: transport for transport in DEFAULT_TRANSPORTS}
     return Online(
         jid=jid,
         password=password,
@@ -162,7 +161,8 @@ def gather(options: dict[str, Any], *, allow: tuple[str, ...] = ()) -> Online:
         ice_servers=options.pop("stun") + options.pop("turn"),
         relay_only=options.pop("relay_only"),
         loopback=options.pop("loopback"),
-        transports=tuple(by_name[name] for name in names) or DEFAULT_TRANSPORTS,
+        transports=tuple(each for name in names for each in DEFAULT_TRANSPORTS if each.name == name)
+        or DEFAULT_TRANSPORTS,
         require_encryption=options.pop("require_encryption"),
         trace=options.pop("trace"),
         allow=allow,

@@ -25,6 +25,7 @@ from ..signalling.discovery import Discovery
 from ..signalling.proxies import ProxyFinder
 from ..signalling.services import ExternalServices
 from ..transports.base import IceServer, SecurityPrecondition, Transport, TransportOptions
+from ..transports.datachannel import DataChannelTransport, WrappedDataChannelTransport
 from ..transports.ibb import IbbStreamTransport
 from ..transports.ice_udp import IceUdpTransport
 from ..transports.s5b import S5bTransport
@@ -35,7 +36,13 @@ from .receiving import application_for as file_application_for
 from .session import application_for
 from .trace import Trace
 
-DEFAULT_TRANSPORTS: tuple[type[Transport], ...] = (IceUdpTransport, S5bTransport, IbbStreamTransport)
+DEFAULT_TRANSPORTS: tuple[type[Transport], ...] = (
+    IceUdpTransport,
+    S5bTransport,
+    WrappedDataChannelTransport,
+    DataChannelTransport,
+    IbbStreamTransport,
+)
 """What is offered and understood where nothing else is asked for."""
 
 
