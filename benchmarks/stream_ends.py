@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import multiprocessing
+import queue
 import resource
 import socket
 import ssl
@@ -33,8 +35,11 @@ from jingle.transports.tls import Identity, XtlsPrecondition
 RAW_PIECE = 1 << 18
 """Bytes of one write of the bare ends."""
 
-PIECE = 1 << 20
-"""Bytes of one `send` or `receive_into` of ours."""
+PIECE = 1 << 18
+"""Bytes of one `send` or `receive_into` of ours. Larger ones cost more: they leave the processor's cache unhashed."""
+
+End = Callable[[Connection, Role, int, bool], "str | Result"]
+"""Runs one end and returns the digest of what it sent, or what it received."""
 
 JIDS = {Role.INITIATOR: "romeo@montague.example/a", Role.RESPONDER: "juliet@capulet.example/b"}
 
@@ -73,11 +78,7 @@ def bare_sender(port: int, size: int, tls: bool) -> str:
         part = piece[: min(RAW_PIECE, size - start)]
         digest.update(part)
         sock.sendall(part)
-    if not tls:
-        sock.shutdown(socket.SHUT_WR)
-        sock.recv(1)
-    else:
-        sock.recv(1)  # one byte says that all has arrived; what TLS sends by itself is read on the way
+    sock.recv(1)  # one byte says that all has arrived; what TLS sends by itself is read on the way
     sock.close()
     return digest.hexdigest()
 
@@ -203,50 +204,70 @@ async def _receive(pipe: Connection, tls: bool) -> Result:
     return Result(got, seconds, digest.hexdigest(), _resident())
 
 
-def _run_bare(pipe: Connection, results: Any, role: Role, size: int, tls: bool) -> None:
+def bare(pipe: Connection, role: Role, size: int, tls: bool) -> str | Result:
     if role is Role.INITIATOR:
-        results.put((role, bare_sender(pipe.recv(), size, tls)))
-    else:
-        results.put((role, bare_receiver(pipe, size, tls)))
+        return bare_sender(pipe.recv(), size, tls)
+    return bare_receiver(pipe, size, tls)
 
 
-def _run_ours(pipe: Connection, results: Any, role: Role, size: int, tls: bool) -> None:
-    if role is Role.INITIATOR:
-        results.put((role, asyncio.run(_send(pipe, size, tls))))
-    else:
-        results.put((role, asyncio.run(_receive(pipe, tls))))
+def ours(pipe: Connection, role: Role, size: int, tls: bool) -> str | Result:
+    return asyncio.run(_send(pipe, size, tls) if role is Role.INITIATOR else _receive(pipe, tls))
 
 
-def measure(run: Callable[..., None], size: int, tls: bool) -> Result:
-    """Start both ends as processes and return what the receiver saw."""
+def _run(end: End, pipe: Connection, outcomes: Any, role: Role, size: int, tls: bool) -> None:
+    started = time.process_time()
+    outcome = end(pipe, role, size, tls)
+    outcomes.put((role, outcome, time.process_time() - started))
+
+
+def measure(end: End, size: int, tls: bool) -> tuple[Result, float]:
+    """Start both ends as processes; return what the receiver saw, and the CPU seconds of the busier end."""
     spawn = multiprocessing.get_context("spawn")
-    ends, results = spawn.Pipe(), spawn.Queue()
+    pipes, outcomes = spawn.Pipe(), spawn.Queue()
     processes = [
-        spawn.Process(target=run, args=(pipe, results, role, size, tls))
-        for pipe, role in zip(ends, Role, strict=True)
+        spawn.Process(target=_run, args=(end, pipe, outcomes, role, size, tls))
+        for pipe, role in zip(pipes, Role, strict=True)
     ]
     for process in processes:
         process.start()
-    found: dict[Role, Any] = dict(results.get(timeout=300) for _ in processes)
+    found: dict[Role, Any] = {}
+    busiest = 0.0
+    while len(found) < len(processes):
+        with contextlib.suppress(queue.Empty):
+            role, outcome, seconds = outcomes.get(timeout=1)
+            found[role], busiest = outcome, max(busiest, seconds)
+        if any(process.exitcode for process in processes):
+            for process in processes:
+                process.terminate()
+            raise SystemExit("one of the two ends failed")
     for process in processes:
         process.join()
     result: Result = found[Role.RESPONDER]
     assert result.bytes == size, f"{result.bytes} of {size} bytes arrived"
     assert result.digest == found[Role.INITIATOR], "the two ends disagree about what was sent"
-    return result
+    return result, busiest
 
 
 def compare(title: str, *, tls: bool) -> None:
-    """Measure bare and ours in turns, and print the ratio of the medians."""
+    """Measure bare and ours in turns, and print the ratio of the medians.
+
+    The CPU seconds tell what the rates would be on a machine that does nothing else.
+    """
     options = argparse.ArgumentParser(description=title)
     options.add_argument("--size", type=int, default=1 << 30, help="bytes (default: 1 GiB)")
     options.add_argument("--rounds", type=int, default=5)
     chosen = options.parse_args()
-    runs: dict[str, list[Result]] = {"bare": [], "ours": []}
+    runs: dict[End, list[tuple[Result, float]]] = {bare: [], ours: []}
     for _ in range(chosen.rounds):
-        runs["bare"].append(measure(_run_bare, chosen.size, tls))
-        runs["ours"].append(measure(_run_ours, chosen.size, tls))
-        print(f"  bare {runs['bare'][-1].rate:6.0f} MB/s   ours {runs['ours'][-1].rate:6.0f} MB/s")
-    bare, ours = (statistics.median(result.rate for result in runs[name]) for name in ("bare", "ours"))
-    resident = max(result.resident for result in runs["ours"]) / 1e6
-    print(f"{title}: {ours / bare:.2f} ({ours:.0f} of {bare:.0f} MB/s, at most {resident:.0f} MB resident)")
+        for end, results in runs.items():
+            results.append(measure(end, chosen.size, tls))
+            result, seconds = results[-1]
+            print(f"  {end.__name__} {result.rate:6.0f} MB/s, {seconds:.2f} CPU seconds", end="")
+        print()
+    rates = {end: statistics.median(result.rate for result, _ in results) for end, results in runs.items()}
+    cpu = {end: min(seconds for _, seconds in results) for end, results in runs.items()}
+    resident = max(result.resident for result, _ in runs[ours]) / 1e6
+    print(
+        f"{title}: {rates[ours] / rates[bare]:.2f} ({rates[ours]:.0f} of {rates[bare]:.0f} MB/s; by CPU seconds "
+        f"{cpu[bare] / cpu[ours]:.2f}; at most {resident:.0f} MB resident)"
+    )
