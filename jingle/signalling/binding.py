@@ -37,8 +37,9 @@ NS_FORWARD = "urn:xmpp:forward:0"
 NS_DELAY = "urn:xmpp:delay"
 NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 
-MAX_PENDING_REQUESTS = 64
-"""IQ-sets of one namespace that may be worked on at once; more get `resource-constraint`."""
+MAX_PENDING_REQUESTS = 256
+"""IQ-sets of one namespace that may be worked on at once; more get `resource-constraint`, which ends an in-band stream.
+Ten of those, each with sixteen blocks that wait for a slow disk, come to 160."""
 
 IqKind = Literal["get", "set"]
 
