@@ -211,7 +211,9 @@ def bare(pipe: Connection, role: Role, size: int, tls: bool) -> str | Result:
 
 
 def ours(pipe: Connection, role: Role, size: int, tls: bool) -> str | Result:
-    return asyncio.run(_send(pipe, size, tls) if role is Role.INITIATOR else _receive(pipe, tls))
+    if role is Role.INITIATOR:
+        return asyncio.run(_send(pipe, size, tls))
+    return asyncio.run(_receive(pipe, tls))
 
 
 def _run(end: End, pipe: Connection, outcomes: Any, role: Role, size: int, tls: bool) -> None:
