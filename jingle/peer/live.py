@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..applications.base import Application
 from ..elements.core import Action, Content, Group, Reason, ReasonCondition, Role
 from ..elements.declare import Element
 from ..errors import ApplicationFailed, JingleError, LocalProtocolError, MediaError, ProtocolError, TransportFailed
@@ -211,12 +212,19 @@ class LiveSession:
             self.gone[name] = content
             if content.task is not None and content.task is not asyncio.current_task():
                 content.task.cancel()
-            freeing = asyncio.ensure_future(self._free_content(content, reason))
-            self._freeing.add(freeing)
-            freeing.add_done_callback(self._freeing.discard)
             # The end of the session may cancel whoever waits here, and has to find everything freed all the same.
-            await asyncio.shield(freeing)
+            await asyncio.shield(self._free_aside(self._free_content(content, reason)))
             self._note_connected()
+
+    def release(self, application: Application, reason: str) -> None:
+        """Free an application that was made for a content and is not wanted after all."""
+        self._free_aside(self._free(application.stop(reason)))
+
+    def _free_aside(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+        freeing = asyncio.ensure_future(coroutine)
+        self._freeing.add(freeing)
+        freeing.add_done_callback(self._freeing.discard)
+        return freeing
 
     async def _free_content(self, content: LiveContent, reason: str | None) -> None:
         await self._free(content.stop(reason))
@@ -276,6 +284,8 @@ class LiveSession:
         task = asyncio.get_running_loop().create_task(self._guard(coroutine))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # One that is cancelled before its first step would leave the coroutine behind, and Python complain about it.
+        task.add_done_callback(lambda _: coroutine.close())
         return task
 
     async def _guard(self, coroutine: Any) -> None:

@@ -249,11 +249,12 @@ class Pump:
         make = self.applications.get(namespace_of(offer.description))
         if make is None:
             raise ApplicationFailed("no such application", reason="unsupported-applications")
-        application = make(live, offer)
         protect = self._precondition_of(offer)
+        application = make(live, offer)
         selection = self.select(application.kind, None, protect)
         choice = selection.take(namespace_of(offer.transport))
         if choice is None:
+            live.release(application, "unsupported-transports")
             raise ApplicationFailed("no such transport", reason="unsupported-transports")
         return LiveContent(
             id=events.ContentId(offer.creator, offer.name),
