@@ -28,7 +28,6 @@ from stream_ends import JIDS, PIECE, Wire
 
 from jingle.elements.core import Role
 from jingle.testing.links import NoStanzas, no_servers
-from jingle.transports import ice_gathering
 from jingle.transports.base import TransportContext, TransportOptions
 from jingle.transports.datachannel import DataChannelTransport
 from jingle.transports.datachannel_stream import DataChannelStream
@@ -127,8 +126,7 @@ def _kind(place: str) -> str | None:
 
 
 async def _bare(pipe: Connection, role: Role, size: int, profiled: bool) -> End:
-    # The same machine has the same addresses for both: aioice leaves loopback out, we keep nothing else.
-    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]  # aioice leaves loopback out
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     clock = Clock(profiled)
     try:
@@ -179,7 +177,6 @@ async def _bare(pipe: Connection, role: Role, size: int, profiled: bool) -> End:
 
 
 async def _connect(role: Role, pipe: Connection) -> tuple[DataChannelTransport, DataChannelStream]:
-    ice_gathering.get_host_addresses = lambda use_ipv4, use_ipv6: []
     wire = Wire(pipe)
     transport = DataChannelTransport(
         TransportContext(
@@ -287,9 +284,8 @@ def main() -> None:
             runs[way].append(measure(way, size))
         print("   ".join(f"{way} {found[-1].rate:6.1f} MB/s" for way, found in runs.items()))
     rates = {way: statistics.median(run.rate for run in found) for way, found in runs.items()}
-    print(
-        f"data channel / bare aiortc: {rates['ours'] / rates['bare']:.2f} ({rates['ours']:.1f} of {rates['bare']:.1f} MB/s)"
-    )
+    bare, ours = rates["bare"], rates["ours"]
+    print(f"data channel / bare aiortc: {ours / bare:.2f} ({ours:.1f} of {bare:.1f} MB/s)")
     if not chosen.no_table:
         for way, size in sizes.items():
             table(way, size, sorted(runs[way], key=lambda run: run.rate)[len(runs[way]) // 2])

@@ -22,7 +22,7 @@ from ..elements.declare import Element
 from ..elements.ice_udp import NS, NS_DATACHANNEL, NS_DTLS, NS_SCTP, Channel, SctpMap
 from ..errors import RemoteProtocolError, TransportFailed
 from .base import Kind, Path, Security, TransportContext
-from .datachannel_stream import MAX_MESSAGE, DataChannelStream
+from .datachannel_stream import MAX_MESSAGE, DataChannelStream, message_size
 from .ice import IceSettings
 from .ice_udp import IceUdpTransport
 from .link import IceDtlsLink
@@ -147,6 +147,11 @@ class DataChannelTransport:
             await stream.wait_for_channel(self._remote_port)
         else:
             await stream.open(self._remote_port, label=LABEL, negotiated=self._negotiated)
+
+    @property
+    def message_size(self) -> int:
+        """Bytes of the messages that we send, once the peer has described itself."""
+        return message_size(self._max_message)
 
     @property
     def path(self) -> Path | None:

@@ -70,8 +70,7 @@ class DataChannelStream(ChannelListener):
     def __init__(self, dtls: BatchingDtls, *, port: int, max_message: int) -> None:
         self._association = SctpAssociation(dtls, self, port=port)
         self._max_message = max_message
-        size = min(max_message, OUR_MESSAGE)
-        self._message = size // FRAGMENT * FRAGMENT or size  # whole packets, if it takes one
+        self._message = message_size(max_message)
         self._written: RTCDataChannel | None = None
         self._theirs: RTCDataChannel | None = None
         self._read_from: int | None = None
@@ -137,7 +136,7 @@ class DataChannelStream(ChannelListener):
     # Receiving
 
     def received(self, stream: int, flags: int, protocol: int, payload: bytes) -> None:
-        """Take a part of a message."""
+        """Take a part of a message (see `ChannelListener`)."""
         if self._read_from is None and stream in (_id(self._written), _id(self._theirs)):
             self._read_from = stream
         if protocol == BINARY_EMPTY or self._failure is not None or self._eof:
@@ -152,7 +151,8 @@ class DataChannelStream(ChannelListener):
                 self._fail(f"the peer sent a message of more than {MAX_MESSAGE} bytes")
             else:
                 self._parts.append(payload)
-                self._wake()
+                if self._waiting:
+                    self._wake()
 
     async def receive_into(self, buffer: memoryview) -> int:
         """Fill part of `buffer`; see `ByteStream.receive_into`."""
@@ -278,9 +278,16 @@ class DataChannelStream(ChannelListener):
             self._waiting.discard(future)
 
     def _wake(self) -> None:
-        for future in self._waiting:
+        waiting, self._waiting = self._waiting, set()
+        for future in waiting:
             if not future.done():
                 future.set_result(None)
+
+
+def message_size(limit: int) -> int:
+    """Bytes of the messages that we send to a peer who takes at most `limit`: whole packets, where it takes one."""
+    size = min(limit, OUR_MESSAGE)
+    return size // FRAGMENT * FRAGMENT or size
 
 
 def _id(channel: RTCDataChannel | None) -> int | None:

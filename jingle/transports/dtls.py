@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pylibsrtp
-from aiortc import RTCDtlsTransport, clock
+from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceTransport, clock
 from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 from OpenSSL import SSL
@@ -27,7 +27,10 @@ RECORD_HEADER = 13
 MAX_RECORD = 1 << 14
 
 MAX_RUN = 40
-"""Packets that leave in one system call at most: the kernel takes 64 KiB."""
+"""Packets that leave in one system call at most."""
+
+MAX_RUN_SIZE = 1 << 16
+"""Bytes of those, encrypted; the kernel takes that many."""
 
 
 class BatchingDtls(RTCDtlsTransport):
@@ -40,22 +43,27 @@ class BatchingDtls(RTCDtlsTransport):
     on_packets: Callable[[Sequence[bytes]], Awaitable[None]] | None = None
     _settled = False
 
+    def __init__(self, transport: RTCIceTransport, certificates: list[RTCCertificate]) -> None:
+        super().__init__(transport, certificates)
+        self._record, self._run = ffi.new("char[]", MAX_RECORD), ffi.new("char[]", MAX_RUN_SIZE)
+        self._record_view, self._run_view = ffi.buffer(self._record), ffi.buffer(self._run)
+
     def send_packets(self, packets: Sequence[bytes]) -> None:
         """Encrypt and send, with as few system calls as the system allows.
 
         Raises:
             ConnectionError: There is no association, or no path.
         """
-        ssl = self._connected()
+        ssl, write = self._connected(), lib.SSL_write
+        pointer = ssl._ssl
         for run in _runs(packets):
             for packet in run:
-                if lib.SSL_write(ssl._ssl, packet, len(packet)) <= 0:
+                if write(pointer, packet, len(packet)) <= 0:
                     lib.ERR_clear_error()
                     raise ConnectionError("DTLS cannot send")
-            buffer = ffi.new("char[]", MAX_RUN * 2048)
-            size = lib.BIO_read(ssl._from_ssl, buffer, len(buffer))
+            size = lib.BIO_read(ssl._from_ssl, self._run, MAX_RUN_SIZE)
             overhead = (size - sum(map(len, run))) // len(run)
-            self.transport.send_many(ffi.buffer(buffer, size)[:], len(run[0]) + overhead)  # type: ignore[attr-defined]
+            self.transport.send_many(self._run_view[:size], len(run[0]) + overhead)  # type: ignore[attr-defined]
 
     def _connected(self) -> SSL.Connection:
         if self._state is not State.CONNECTED or self._ssl is None:
@@ -68,30 +76,36 @@ class BatchingDtls(RTCDtlsTransport):
             if self._state is not State.CONNECTED or self._connected().DTLSv1_get_timeout() is not None:
                 return await super()._recv_next()
             self._settled = True
-            self._record = ffi.new("char[]", MAX_RECORD)
-            self._view = ffi.buffer(self._record)
-        datagrams = await self.transport.receive_many()  # type: ignore[attr-defined]
+        await self._take(await self.transport.receive_many())  # type: ignore[attr-defined]
+
+    async def _take(self, datagrams: Sequence[bytes]) -> None:
         packets: list[bytes] = []
+        ssl, record, view = self._connected(), self._record, self._record_view
+        pointer, bio, put, read = ssl._ssl, ssl._into_ssl, lib.BIO_write, lib.SSL_read
         try:
             for datagram in datagrams:
-                if 19 < datagram[0] < 64:
-                    await self._decrypt(datagram, packets)
-                elif 127 < datagram[0] < 192 and self._rx_srtp:
+                size, first = len(datagram), datagram[0]
+                if first == APPLICATION_DATA and size > RECORD_HEADER:
+                    put(bio, datagram, size)
+                    if size == RECORD_HEADER + (datagram[11] << 8 | datagram[12]):
+                        count = read(pointer, record, MAX_RECORD)
+                        if count > 0:
+                            packets.append(view[:count])
+                            continue
+                        lib.ERR_clear_error()
+                    await self._read(ssl, packets)
+                elif 19 < first < 64:
+                    put(bio, datagram, size)
+                    await self._read(ssl, packets)
+                elif 127 < first < 192 and self._rx_srtp:
                     await self._unprotect(datagram)
         finally:  # what came before a goodbye counts
             await self._deliver(packets)
 
-    async def _decrypt(self, datagram: bytes, packets: list[bytes]) -> None:
-        ssl, size = self._connected(), len(datagram)
-        lib.BIO_write(ssl._into_ssl, datagram, size)
-        if datagram[0] == APPLICATION_DATA and size == RECORD_HEADER + int.from_bytes(datagram[11:13], "big"):
-            count = lib.SSL_read(ssl._ssl, self._record, MAX_RECORD)
-            if count > 0:
-                packets.append(self._view[:count])
-                return
-            lib.ERR_clear_error()
+    async def _read(self, ssl: SSL.Connection, packets: list[bytes]) -> None:
+        """Read what is not just one record with data: several, or none, or the end."""
         try:
-            while True:  # several records, or something else than data
+            while True:
                 packets.append(ssl.recv(MAX_RECORD))
         except SSL.ZeroReturnError:
             raise ConnectionError("the peer has ended DTLS") from None
@@ -117,12 +131,14 @@ class BatchingDtls(RTCDtlsTransport):
 
 def _runs(packets: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     """Packets that can leave in one system call: of one size, the last of them possibly shorter."""
-    start = 0
+    sizes, start = list(map(len, packets)), 0
     while start < len(packets):
-        size, end = len(packets[start]), start + 1
-        while end < len(packets) and end - start < MAX_RUN and len(packets[end]) <= size:
-            end += 1
-            if len(packets[end - 1]) < size:
-                break
+        size = sizes[start]
+        same = sizes[start : start + MAX_RUN]
+        end = start + len(same)
+        if same.count(size) < len(same):
+            end = start + next(place for place, other in enumerate(same) if other != size)
+            if sizes[end] < size:
+                end += 1
         yield packets[start:end]
         start = end

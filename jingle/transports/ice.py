@@ -104,7 +104,7 @@ class IceConnection(aioice.Connection):
         controlling: Whether we nominate (the session's initiator, XEP-0176 section 5.6).
         settings: How to gather and when to give up.
         on_candidate: Called with each local candidate, host candidates from within `open()`.
-        on_datagram: Called with each datagram that is not STUN.
+        on_datagrams: Called with datagrams that are not STUN, in the order they came.
         on_lost: Called once, with a sentence, when an established connection is gone.
         local: Our credentials; fresh ones if `None`.
     """
@@ -115,7 +115,7 @@ class IceConnection(aioice.Connection):
         controlling: bool,
         settings: IceSettings,
         on_candidate: Callable[[Candidate], None],
-        on_datagram: Callable[[bytes], None],
+        on_datagrams: Callable[[list[bytes]], None],
         on_lost: Callable[[IceConnection, str], None],
         local: Credentials | None = None,
     ) -> None:
@@ -133,7 +133,7 @@ class IceConnection(aioice.Connection):
         self.problems: list[str] = []
         self.round_trip_time: float | None = None
         self._settings = settings
-        self._on_candidate, self._on_datagram, self._on_lost = on_candidate, on_datagram, on_lost
+        self._on_candidate, self._on_datagrams, self._on_lost = on_candidate, on_datagrams, on_lost
         self._servers: set[IceServer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._resolving = 0
@@ -384,7 +384,11 @@ class IceConnection(aioice.Connection):
 
     def data_received(self, data: bytes, component: int) -> None:
         """Hand a datagram up at once; aioice would queue without bound."""
-        self._on_datagram(data)
+        self._on_datagrams([data])
+
+    def datagrams_received(self, datagrams: list[bytes]) -> None:
+        """The same for several."""
+        self._on_datagrams(datagrams)
 
     def send_many(self, data: bytes, size: int) -> None:
         """Send `data` on the selected pair, as datagrams of `size` bytes each; at most 64 KiB."""

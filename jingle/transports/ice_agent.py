@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -51,7 +52,9 @@ class IceAgent:
     ) -> None:
         self._controlling, self._settings, self._servers = controlling, settings, servers
         self._on_candidate = on_candidate
-        self._datagrams: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._datagrams: deque[bytes] = deque()
+        self._arrival = asyncio.Event()
+        self._ended = False
         self._selected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._current: IceConnection | None = None
         self._connections: list[IceConnection] = []
@@ -223,7 +226,7 @@ class IceAgent:
             controlling=self._controlling,
             settings=self._settings,
             on_candidate=found,
-            on_datagram=self._receive,
+            on_datagrams=self._receive,
             on_lost=self._lose,
             local=local,
         )
@@ -238,14 +241,16 @@ class IceAgent:
             self._end()
 
     def _end(self) -> None:
-        self._datagrams.put_nowait(None)
+        self._ended = True
+        self._arrival.set()
 
     # What DTLS sends and receives through
 
-    def _receive(self, datagram: bytes) -> None:
-        self.bytes_received += len(datagram)
-        if self._datagrams.qsize() < MAX_DATAGRAMS:
-            self._datagrams.put_nowait(datagram)
+    def _receive(self, datagrams: list[bytes]) -> None:
+        self.bytes_received += sum(map(len, datagrams))
+        if len(self._datagrams) < MAX_DATAGRAMS:
+            self._datagrams += datagrams
+            self._arrival.set()
 
     async def receive(self) -> bytes:
         """The next datagram of the peer, whichever generation it comes by.
@@ -253,22 +258,22 @@ class IceAgent:
         Raises:
             ConnectionError: The path is lost, or the agent was closed.
         """
-        datagram = await self._datagrams.get()
-        if datagram is None:
-            self._datagrams.put_nowait(None)
-            raise ConnectionError("the ICE connection has ended")
-        return datagram
+        await self._arrived()
+        return self._datagrams.popleft()
 
     async def receive_many(self) -> list[bytes]:
         """All datagrams of the peer that have come since, at least one; otherwise like `receive`."""
-        datagrams = [await self.receive()]
-        while not self._datagrams.empty():
-            datagram = self._datagrams.get_nowait()
-            if datagram is None:
-                self._end()  # for the next call: what came before the end counts
-                break
-            datagrams.append(datagram)
+        await self._arrived()
+        datagrams = list(self._datagrams)
+        self._datagrams.clear()
         return datagrams
+
+    async def _arrived(self) -> None:
+        while not self._datagrams:
+            if self._ended:
+                raise ConnectionError("the ICE connection has ended")
+            self._arrival.clear()
+            await self._arrival.wait()
 
     def send_many(self, data: bytes, size: int) -> None:
         """Send `data` on the selected pair, as datagrams of `size` bytes each, the last one possibly shorter.

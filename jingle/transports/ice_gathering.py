@@ -23,7 +23,7 @@ from aioice.candidate import Candidate, candidate_priority
 from aioice.ice import StunProtocol, get_host_addresses
 
 from .base import IceServer
-from .udp import UdpTransport, open_udp
+from .udp import DatagramsProtocol, UdpTransport, open_udp
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ _LOOPBACK = ("127.0.0.1", "::1")
 GATHERING_ERRORS = (OSError, stun.TransactionError, TimeoutError, ValueError, OverflowError)
 
 
-class IceSocket(StunProtocol):
+class IceSocket(StunProtocol, DatagramsProtocol):
     """A local base: tells STUN from everything else, and lets nothing that arrives raise."""
 
     def datagram_received(self, data: bytes | str, addr: tuple[object, ...]) -> None:
@@ -59,6 +59,13 @@ class IceSocket(StunProtocol):
             log.debug("unreadable STUN message from %s: %s", addr, error)
         else:
             super().datagram_received(data, addr)
+
+    def datagrams_received(self, datagrams: list[bytes], address: tuple[object, ...]) -> None:
+        """Take what came at once; everything but STUN stays together."""
+        if len(datagrams) == 1 or any(datagram[0] <= 3 for datagram in datagrams):
+            super().datagrams_received(datagrams, address)
+        else:
+            self.receiver.datagrams_received(datagrams)  # type: ignore[attr-defined]  # ours has it, aioice's has not
 
     def send_many(self, data: bytes, size: int, addr: tuple[str, int]) -> None:
         """Send `data` as datagrams of `size` bytes each, the last one possibly shorter; at most 64 KiB."""

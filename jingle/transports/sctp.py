@@ -32,6 +32,7 @@ from .sctp_packets import (
     COOKIE_ACK,
     COOKIE_ECHO,
     DATA,
+    DATA_AT,
     DATA_HEADER,
     ERROR,
     FIRST,
@@ -39,6 +40,7 @@ from .sctp_packets import (
     IMMEDIATE,
     INIT,
     INIT_ACK,
+    PACKET_HEADER,
     RECONFIG,
     SACK,
     SHUTDOWN,
@@ -48,6 +50,7 @@ from .sctp_packets import (
     check_parameters,
     chunks,
     is_init,
+    read_data,
     read_sack,
 )
 from .sctp_receiving import WINDOW, Data, Inbound
@@ -88,7 +91,7 @@ class ChannelListener:
         """The peer has ended its direction of a channel, and all it sent on it was `received`."""
 
     def progressed(self) -> None:
-        """Something of ours has arrived, or the peer has answered to the beginning or the end of a channel."""
+        """Something of ours has arrived, or a channel may have opened or ended."""
 
     def ended(self, cause: TransportFailed) -> None:
         """The association is over."""
@@ -202,12 +205,15 @@ class SctpAssociation(RTCSctpTransport):
     async def receive_packets(self, packets: Sequence[bytes]) -> None:
         """Take decrypted packets, in the order they came."""
         self._batching = True
+        opens, inbound = self._expected.opens, self._inbound
         try:
             for packet in packets:
                 if self._over:
                     return
-                if self._expected.opens(packet):
-                    await self._receive_packet(packet)
+                if opens(packet):
+                    if inbound is None or packet[PACKET_HEADER] != DATA or not self._receive_next(packet, inbound):
+                        await self._receive_packet(packet)
+                        inbound = self._inbound
                 elif is_init(packet) and Envelope(*struct.unpack_from("!HHL", packet)).opens(packet):
                     await self._receive_packet(packet)
         except _NONSENSE as error:
@@ -215,12 +221,30 @@ class SctpAssociation(RTCSctpTransport):
         finally:
             self._batching = False
         if self._inbound is not None and not self._over:
+            await self._received()
             if self._inbound.sack_due and self._delayed_sack is None:
                 self._delayed_sack = self._clock.call_later(SACK_DELAY, self._sack_late)
             self.flush()
 
+    def _receive_next(self, packet: bytes, inbound: Inbound) -> bool:
+        """Take a packet of the usual kind: one part of a message, which is the next. `False` if it is another."""
+        _, flags, length, tsn, stream, _, protocol = read_data(packet)
+        size = length - DATA_HEADER
+        if protocol != BINARY or size <= 0 or (length + 3) & ~3 != len(packet) - PACKET_HEADER:
+            return False
+        if not inbound.takes_next(tsn, size):
+            return False
+        self._listener.received(stream, flags, protocol, packet[DATA_AT : DATA_AT + size])
+        if flags & IMMEDIATE:
+            inbound.mark()
+        if inbound.wants_sack:
+            self._outgoing.append(self._envelope.seal(inbound.sack()))
+        return True
+
     async def _receive_packet(self, packet: bytes) -> None:
         has_data = False
+        if self._inbound is not None:
+            self._last_received_tsn = self._inbound.cumulative
         for kind, flags, start, end in chunks(packet):
             if kind == DATA:
                 await self._receive_data(packet, flags, start, end)
@@ -253,6 +277,11 @@ class SctpAssociation(RTCSctpTransport):
             else:
                 self._listener.received(data.stream, data.flags, data.protocol, data.payload)
         self._last_received_tsn = inbound.cumulative
+
+    async def _received(self) -> None:
+        """All of a batch has been taken: a reset that waited for it can be done."""
+        assert self._inbound is not None
+        self._last_received_tsn = self._inbound.cumulative
         if self._reconfig_deferred is not None:
             await self._reset_deferred_streams()
 
@@ -361,6 +390,8 @@ class SctpAssociation(RTCSctpTransport):
         super()._set_state(state)
         if state == self.State.CLOSED:
             self._end(TransportFailed("the peer ended the data channel"))
+        else:
+            self._listener.progressed()
 
     def _dtls_changed(self) -> None:
         if self._dtls.state in ("closed", "failed"):

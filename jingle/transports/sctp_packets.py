@@ -19,6 +19,7 @@ IMMEDIATE = 0x08
 
 PACKET_HEADER = 12
 DATA_HEADER = 16
+DATA_AT = PACKET_HEADER + DATA_HEADER
 TSN_MODULO = 1 << 32
 _HALF = 1 << 31
 
@@ -56,8 +57,10 @@ class Envelope:
         return self._prefix + _CHECKSUM.pack(extend(self._seed, chunk)) + chunk
 
     def opens(self, packet: bytes) -> bool:
-        """Whether the packet belongs to the association, and came through undamaged."""
-        return packet.startswith(self._prefix) and packet[8:12] == _CHECKSUM.pack(extend(self._seed, packet[12:]))
+        """Whether the packet belongs to the association, came through undamaged, and has something in it."""
+        if len(packet) <= PACKET_HEADER or not packet.startswith(self._prefix):
+            return False
+        return packet[8:12] == _CHECKSUM.pack(extend(self._seed, packet[12:]))
 
 
 def is_init(packet: bytes) -> bool:
@@ -84,6 +87,17 @@ def data_chunk(flags: int, tsn: int, stream: int, sequence: int, protocol: int, 
     """A DATA chunk, padded (RFC 9260 section 3.3.1)."""
     size = len(payload)
     return _DATA.pack(DATA, flags, DATA_HEADER + size, tsn, stream, sequence, protocol) + payload + _PADDING[size & 3]
+
+
+def read_data(packet: bytes) -> tuple[int, int, int, int, int, int, int]:
+    """Of the first chunk, which is DATA: type, flags, length, TSN, stream, sequence number and protocol.
+
+    Raises:
+        Malformed: It is too short.
+    """
+    if len(packet) < DATA_AT:
+        raise Malformed("a DATA chunk that is too short")
+    return _DATA.unpack_from(packet, PACKET_HEADER)
 
 
 def sack_chunk(cumulative: int, window: int, gaps: list[tuple[int, int]]) -> bytes:

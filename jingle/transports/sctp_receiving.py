@@ -84,13 +84,24 @@ class Inbound:
         self._ratio = max(USUAL_RATIO, min(MAX_RATIO, self._since_mark // 2))
         self._since_mark = 0
 
+    def takes_next(self, tsn: int, size: int) -> bool:
+        """Take `size` bytes where they are what comes next and nothing waits: then they can be delivered."""
+        if tsn != (self.cumulative + 1) & 0xFFFFFFFF or self._ahead or self.held > WINDOW:
+            return False
+        self.held += size + OVERHEAD
+        self.cumulative = tsn
+        self._count += 1
+        self.sack_due += 1
+        self._since_mark += 1
+        return True
+
     def receive(self, tsn: int, data: Data) -> list[Data]:
         """Take a chunk and return what can be delivered, in order: none, this one, or all that waited for it."""
         offset = distance(tsn, self.cumulative)
         if offset <= 0 or tsn in self._ahead:
             self.sack_now = True
             return []
-        if offset > MAX_AHEAD or self.held > WINDOW + (SLACK if offset == 1 else 0):
+        if offset > MAX_AHEAD or self.held > WINDOW + (SLACK if offset == 1 and self._ahead else 0):
             self.sack_now = True  # with the window as it is: a sender that goes on regardless learns of it again
             return []
         if offset == 1 and not self._ahead:

@@ -24,6 +24,9 @@ BURST = 10
 GROWTH = 32
 """Packets by which one SACK lets the window grow while it grows fast (L of RFC 3465, for SACKs that tell of many)."""
 
+MARK_INTERVAL = 32
+"""Packets between two marks at most."""
+
 REORDERING = 3
 
 RTO_INITIAL, RTO_MIN, RTO_MAX = 1.0, 0.4, 10.0
@@ -72,6 +75,7 @@ class Outbound:
         self._flight = 0
         self._peer_window = 1 << 16
         self._order = 0
+        self._next_mark = MARK_INTERVAL
         self._allowance = BURST * FRAGMENT
         self._cumulative = (initial_tsn - 1) % TSN_MODULO
         self._recovery_point: int | None = None
@@ -139,7 +143,10 @@ class Outbound:
 
     def _take_new(self, now: float, limit: int, packets: list[bytes]) -> None:
         messages, sent, seal = self._messages, self._sent, self._envelope.seal
-        flight, tsn, order = self._flight, self.next_tsn, self._order
+        flight, tsn, order, next_mark = self._flight, self.next_tsn, self._order, self._next_mark
+        # Marks tell the receiver where SACKs are wanted (RFC 7053): a few in each round trip, and one at the end.
+        interval = max(1, min(MARK_INTERVAL, limit // FRAGMENT // 4))
+        next_mark = min(next_mark, order + interval)
         while messages and flight < limit:
             stream, protocol, message = messages[0]
             start = self._position
@@ -156,14 +163,15 @@ class Outbound:
                 self._position = start + size
             flight += size
             self.queued -= size
-            if flight >= limit or not messages:
-                flags |= IMMEDIATE  # nothing follows before the next SACK, or nothing at all
             order += 1
+            if order >= next_mark or not messages:
+                flags |= IMMEDIATE
+                next_mark = order + interval
             packet = seal(data_chunk(flags, tsn, stream, sequence, protocol, payload))
             packets.append(packet)
             sent.append(Sent(tsn, packet, size, order, now))
             tsn = (tsn + 1) % TSN_MODULO
-        self._flight, self.next_tsn, self._order = flight, tsn, order
+        self._flight, self.next_tsn, self._order, self._next_mark = flight, tsn, order, next_mark
 
     # What comes back
 

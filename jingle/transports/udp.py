@@ -20,23 +20,37 @@ SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
 """From Linux's udp.h; Python has no names for them."""
 
 MAX_DATAGRAM = 1 << 16
-MAX_READS = 16
-"""Reads before everybody else on the loop gets a turn: a flood on one socket must not stop the others."""
+MAX_TAKEN = 64
+"""Datagrams that are read before everybody else on the loop gets a turn; one more read may bring as many again.
+
+More would gain little, and hold up their acknowledgement while the sender waits for it.
+"""
 
 MAX_UNSENT = 1 << 20
 """Bytes that wait for the kernel; more is dropped, as on any network."""
 
+HAS_RECVMSG = hasattr(socket.socket, "recvmsg_into")
+"""Where that is missing, the event loop has no add_reader either: asyncio's own transport has to do."""
+
 _CONTROL_SPACE = socket.CMSG_SPACE(4) if hasattr(socket, "CMSG_SPACE") else 0
 _TRANSIENT = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS}
 
-P = TypeVar("P", bound=asyncio.DatagramProtocol)
 Address = tuple[Any, ...]
+
+
+class DatagramsProtocol(asyncio.DatagramProtocol):
+    """A protocol that takes datagrams as they come: several at once."""
+
+    def datagrams_received(self, datagrams: list[bytes], address: Address) -> None:
+        """Take what came from one address, in order."""
+        for datagram in datagrams:
+            self.datagram_received(datagram, address)
 
 
 class UdpTransport(asyncio.DatagramTransport):
     """Moves the datagrams of a bound, non-blocking socket, which it owns."""
 
-    def __init__(self, sock: socket.socket, protocol: asyncio.DatagramProtocol) -> None:
+    def __init__(self, sock: socket.socket, protocol: DatagramsProtocol) -> None:
         super().__init__({"socket": sock, "sockname": sock.getsockname()})
         self._sock, self._protocol = sock, protocol
         self._loop = asyncio.get_running_loop()
@@ -63,8 +77,8 @@ class UdpTransport(asyncio.DatagramTransport):
             self._loop.add_reader(self._sock.fileno(), self._read)
 
     def _read(self) -> None:
-        received, view = self._protocol.datagram_received, memoryview(self._buffer)
-        for _ in range(MAX_READS):
+        view, taken = memoryview(self._buffer), 0
+        while taken < MAX_TAKEN and not self._closing:
             try:
                 size, control, _, address = self._sock.recvmsg_into([view], _CONTROL_SPACE)
             except (BlockingIOError, InterruptedError):
@@ -73,10 +87,10 @@ class UdpTransport(asyncio.DatagramTransport):
                 self._protocol.error_received(error)
                 return
             step = struct.unpack("=i", control[0][2])[0] if control else size
-            for start in range(0, size, step or 1):
-                received(bytes(view[start : min(start + step, size)]), address)
-            if self._closing:
-                return
+            # An empty datagram, which anybody can send, is nothing to anybody.
+            datagrams = [bytes(view[start : min(start + step, size)]) for start in range(0, size, step or 1)]
+            taken += max(1, len(datagrams))
+            self._protocol.datagrams_received(datagrams, address)
 
     # Sending
 
@@ -151,6 +165,9 @@ class UdpTransport(asyncio.DatagramTransport):
         self._protocol.connection_lost(None)
 
 
+P = TypeVar("P", bound=DatagramsProtocol)
+
+
 async def open_udp(factory: Callable[[], P], address: str) -> tuple[asyncio.DatagramTransport, P]:
     """Bind a socket to a free port of `address`.
 
@@ -158,7 +175,7 @@ async def open_udp(factory: Callable[[], P], address: str) -> tuple[asyncio.Data
         OSError: The address cannot be bound to.
     """
     loop = asyncio.get_running_loop()
-    if not hasattr(socket.socket, "recvmsg_into"):  # where that is missing, the event loop has no add_reader either
+    if not HAS_RECVMSG:
         return await loop.create_datagram_endpoint(factory, local_addr=(address, 0))
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     try:
