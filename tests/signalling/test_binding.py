@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -127,18 +127,18 @@ def delay(seconds: float, spelling: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
 @pytest.mark.parametrize(
     ("delays", "expected"),
     [
-        ("", 0),
-        (delay(90), 90),
-        (delay(30) + delay(90), 90),
-        (delay(90, "%Y-%m-%dT%H:%M:%S"), 90),
-        (delay(-3600), 0),
-        ("<delay xmlns='urn:xmpp:delay' stamp='yesterday'/>", 0),
-        ("<delay xmlns='urn:xmpp:delay'/>", 0),
-        ("<delay xmlns='urn:xmpp:delay' stamp='0001-01-01T00:00:00+23:59'/>", 6e10),
+        (lambda: "", 0),
+        (lambda: delay(90), 90),
+        (lambda: delay(30) + delay(90), 90),
+        (lambda: delay(90, "%Y-%m-%dT%H:%M:%S"), 90),
+        (lambda: delay(-3600), 0),
+        (lambda: "<delay xmlns='urn:xmpp:delay' stamp='yesterday'/>", 0),
+        (lambda: "<delay xmlns='urn:xmpp:delay'/>", 0),
+        (lambda: "<delay xmlns='urn:xmpp:delay' stamp='0001-01-01T00:00:00+23:59'/>", 6e10),
     ],
 )
-async def test_age(wire: Wire, messages: list[ReceivedMessage], delays: str, expected: float) -> None:
-    wire.receive(f"<message from='{PEER}'>{PROPOSE}{delays}</message>")
+async def test_age(wire: Wire, messages: list[ReceivedMessage], delays: Callable[[], str], expected: float) -> None:
+    wire.receive(f"<message from='{PEER}'>{PROPOSE}{delays()}</message>")
     age = messages[0].age
     assert age == pytest.approx(expected, abs=5) if expected < 1e9 else age > expected
 
