@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from ...elements.core import Role
 from ...elements.declare import Element
 from ...elements.file_transfer import Checksum, File, FileDescription, Range, Received
-from ...errors import ApplicationFailed, LocalProtocolError
+from ...errors import ApplicationFailed, JingleError, LocalProtocolError, TransportFailed
 from ...transports.base import ByteStream
 from . import digests
 from .digests import Digester
@@ -211,12 +211,19 @@ class FileSender(Transfer):
         if self._plan.length is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._confirmed.wait(), self._timing.end)
-        if not self._confirmed.is_set():
+        if self._confirmed.is_set():
+            return
+        patience = max(self._timing.confirm, self._seconds())
+        failure: JingleError = ApplicationFailed("the file was not confirmed in time", reason="timeout")
+        try:
             await stream.send_eof()
-            try:
-                await asyncio.wait_for(self._confirmed.wait(), max(self._timing.confirm, self._seconds()))
-            except TimeoutError:
-                raise ApplicationFailed("the file was not confirmed in time", reason="timeout") from None
+        except TransportFailed as exc:
+            # A receiver that has all of it closes the stream, and its word may come long after by another road.
+            patience, failure = self._timing.drain, exc
+        try:
+            await asyncio.wait_for(self._confirmed.wait(), patience)
+        except TimeoutError:
+            raise failure from None
 
     async def _completes(self, task: asyncio.Task[None], reason: str | None) -> bool:
         """A receiver has the file when it says success; one that ends without a reason may have it."""

@@ -47,7 +47,8 @@ class Timing:
     """Receiver: for a `<checksum/>` that was announced, once the bytes are there."""
 
     drain: float = 10.0
-    """Receiver: for bytes still on the way when the sender itself ends the session with success, as Psi does."""
+    """Receiver: for bytes still on the way when the sender itself ends the session with success, as Psi does.
+    Sender: for the word of a receiver that has closed the stream."""
 
     flush: float = 1.0
     """Receiver: until what came in is on the disk, so that a crash loses little of a slow transfer."""

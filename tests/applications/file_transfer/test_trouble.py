@@ -290,6 +290,25 @@ async def test_the_peers_word_counts_more_than_the_broken_stream(source: Path, i
         assert result.reason == "gone"
 
 
+async def test_a_receiver_closes_the_stream_before_its_word_arrives(source: Path, inbox: Path) -> None:
+    exchange = Exchange(source, inbox, timing=replace(QUICK, hangup=0.01, end=0.01))
+    exchange.receiving.on_finish = lambda reason: None
+
+    async def fail() -> None:
+        raise TransportFailed("the connection broke: it is not connected")
+
+    exchange.negotiate()
+    await exchange.start()
+    assert exchange.streams is not None
+    exchange.streams[0].send_eof = fail  # type: ignore[method-assign]
+    assert isinstance(await outcome(exchange.receiver), FileResult)
+    await asyncio.sleep(0.1)
+    await exchange.terminate("success")
+    sent, _ = await exchange.results()
+    assert isinstance(sent, FileResult)
+    assert sent.is_verified
+
+
 async def test_damage_that_shows_after_the_session_has_ended_is_told_to_nobody(inbox: Path) -> None:
     wrong = Hash(algo="sha-256", value=hashlib.sha256(b"other").digest())
     peer = Receiving(inbox, File(name="a.txt", size=5, hashes=(wrong,)))
