@@ -374,7 +374,8 @@ class IceConnection(aioice.Connection):
                     waiting.append(check)
                     if (len(waiting) - 1) * settings.consent_interval > settings.consent_expiry:
                         waiting.pop(0).forget()
-                await asyncio.sleep(settings.consent_interval * random.uniform(0.8, 1.2))
+                pause = settings.consent_interval * random.uniform(0.8, 1.2)
+                await asyncio.sleep(min(pause, max(0.0, granted + settings.consent_expiry - loop.time())))
         finally:
             for check in waiting:
                 check.forget()

@@ -286,6 +286,17 @@ async def test_a_peer_that_vanishes_is_noticed(pair: TransportPair) -> None:
         await ours.dtls._send_rtp(b"\x80\x60" + bytes(20))
 
 
+async def test_consent_does_not_outlast_its_time_by_an_interval() -> None:
+    """RFC 7675 section 5.1: sending stops when the 30 s are over, not at the next check."""
+    pair = TransportPair(settings=replace(FAST, consent_interval=0.25))
+    ours, _ = await pair.connect()
+    started = time.perf_counter()
+    await pair.responder.shared.agent.aclose()
+    assert await asyncio.wait_for(ours.ended(), 2) is not None
+    assert time.perf_counter() - started < FAST.consent_expiry + 0.1
+    await pair.aclose()
+
+
 async def test_rtp_streams_are_opened_on_a_link(pair: TransportPair) -> None:
     ours, theirs = await pair.connect()
     heard: asyncio.Queue[RtpPacket] = asyncio.Queue()
