@@ -25,7 +25,7 @@ from .draft import (
     joined,
     member,
     number,
-    pair,
+    pairs,
     parameter,
     shown,
     split,
@@ -42,6 +42,7 @@ from .model import (
     Rtcp,
     Simulcast,
 )
+from .rules import NAME, TOKEN
 
 Read = Callable[[Draft, str], None]
 Write = Callable[[Any, list[str]], None]
@@ -160,7 +161,7 @@ def _read_fmtp(draft: Draft, value: str) -> None:
     if id is None or id not in draft.formats:
         draft.keep("fmtp", value)
         return
-    draft.append(draft.fmtps, id, *[parameter(part) for part in bounded(stripped(rest.split(";"))) if part])
+    draft.append(draft.fmtps, id, *[parameter(part) for part in bounded(stripped(rest.split(";"))) if part.strip("=")])
 
 
 def _write_fmtp(section: Any, lines: list[str]) -> None:
@@ -206,12 +207,12 @@ def _write_rtcp_fb(section: Any, lines: list[str]) -> None:
 def _read_extmap(value: str) -> HeaderExtension:
     head, uri, *rest = cut(value, 2, "the header extension")
     id, slash, direction = head.partition("/")
-    attributes = bounded(rest[0].split(" ")) if rest else []
+    attributes = pairs(split(rest[0])) if rest else []
     return HeaderExtension(
         id=number(id, UNSIGNED_SHORT, "header extension's number"),
         uri=uri,
         direction=member(Direction, direction, "direction") if slash else None,
-        attributes=tuple(rtp.HeaderExtensionParameter(name=name, value=found) for name, found in map(pair, attributes)),
+        attributes=tuple(rtp.HeaderExtensionParameter(name=name, value=found) for name, found in attributes),
     )
 
 
@@ -227,10 +228,14 @@ def _format_extmap(value: HeaderExtension) -> str:
 
 def _read_ssrc(draft: Draft, value: str) -> None:
     ssrc, _, rest = value.strip(SPACE).partition(" ")
-    name, found = pair(rest, ":")
-    if not name:
-        raise Malformed("a source needs an attribute")
-    draft.append(draft.sources, number(ssrc, UNSIGNED_INT, "source"), rtp.SourceParameter(name=name, value=found))
+    name, colon, said = rest.partition(":")
+    if not NAME.fullmatch(name):
+        raise Malformed(f"a source needs an attribute, and {shown(name)} is none")
+    draft.append(
+        draft.sources,
+        number(ssrc, UNSIGNED_INT, "source"),
+        rtp.SourceParameter(name=name, value=said if colon else None),
+    )
 
 
 def _write_ssrc(section: Any, lines: list[str]) -> None:
@@ -256,7 +261,7 @@ def _read_rid(value: str) -> Rid:
     id, direction, *rest = cut(value, 2, "the rid")
     if direction not in ("send", "recv"):
         raise Malformed(f"the direction {shown(direction)} of a rid is neither send nor recv")
-    restrictions = [pair(part) for part in stripped(rest[0].split(";")) if part] if rest else []
+    restrictions = pairs(stripped(rest[0].split(";"))) if rest else []
     return Rid(id=id, direction=direction, restrictions=tuple(restrictions))
 
 
@@ -295,6 +300,13 @@ def _read_crypto(value: str) -> rtp.Crypto:
 def _format_crypto(value: rtp.Crypto) -> str:
     session = f" {value.session_params}" if value.session_params is not None else ""
     return f"{value.tag} {value.crypto_suite} {value.key_params}{session}"
+
+
+def _read_mid(value: str) -> str:
+    found = value.strip(SPACE)
+    if not TOKEN.fullmatch(found):
+        raise Malformed(f"the mid {shown(value)} is not a token")
+    return found
 
 
 # Groups, addresses, transports.
@@ -417,7 +429,7 @@ RULES: tuple[Rule, ...] = (
         lambda value: str(value.value),
         "both",
     ),
-    single("mid", "mid", word("mid"), str),
+    single("mid", "mid", _read_mid, str),
     many("extmap", "header_extensions", _read_extmap, _format_extmap, "both"),
     flag("extmap-allow-mixed", "extmap_allow_mixed", "both"),
     *(_direction(each) for each in Direction),

@@ -13,7 +13,7 @@ from ..elements.sdp_extension import SdpAttribute, SdpLine, SdpMedia, SdpSession
 from ..errors import RemoteProtocolError
 from .attributes import format_connection, format_rtcp, read_connection, read_rtcp
 from .draft import Malformed, split
-from .leftovers import ELEMENT, collect, restore
+from .leftovers import ELEMENT, MAPPED_TRANSPORTS, bare, collect, has_extras, restore
 from .model import Attribute, Connection, Direction, MediaDescription, Rtcp
 from .rules import NAME, direction_of, line, senders_of, word
 from .rules_rtp import RTP_RULES, describe, read_description, uneven
@@ -214,7 +214,10 @@ def media_of(content: Content, mid: str, role: Role, action: Action) -> MediaDes
     Raises:
         RemoteProtocolError: It holds what SDP cannot carry, or contradicts itself.
     """
-    description, transport = content.description, content.transport
+    description, transport = (
+        bare(part) if part is not None and has_extras(part) else part
+        for part in (content.description, content.transport)
+    )
     if description is None and action in (Action.TRANSPORT_INFO, Action.TRANSPORT_REPLACE, Action.TRANSPORT_ACCEPT):
         # What a fragment says in the place of an `m=` line that it does not know (RFC 8840 section 9).
         description = rtp.RtpDescription(media="audio", payload_types=(rtp.PayloadType(id=0),))
@@ -314,8 +317,7 @@ def _jingle_only(content: Content, fields: dict[str, Any], action: Action) -> li
     transport = content.transport
     told = PARTS.get(action, (False, False))
     if told[1]:
-        known = isinstance(transport, ice_udp.AnyIceTransport | raw_udp.RawUdpTransport | ice_udp.DataChannelTransport)
-        namespace = transport.NAMESPACE if transport is not None and known else "none"
+        namespace = transport.NAMESPACE if isinstance(transport, MAPPED_TRANSPORTS) else "none"
         without = {name: value for name, value in fields.items() if name != "attributes"}
         if namespace != usual_namespace(MediaDescription(**without)):
             found.append(Attribute(name=TRANSPORT, value=namespace))

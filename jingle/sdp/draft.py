@@ -15,6 +15,10 @@ SPACES = re.compile("[ \t]+")
 NUMBER = re.compile(rf"[0-9]{{1,{bounds.DIGITS}}}")
 
 
+LINE_ORDER = "iuepcbtrzk"
+"""The order of the lines between `s=` and the attributes (RFC 8866 section 5)."""
+
+
 class Malformed(ValueError):
     """Something is wrong with the value of a line; `text.parse` adds which line it was."""
 
@@ -103,7 +107,7 @@ def feedback(raw: str) -> rtp.Feedback | rtp.FeedbackInterval:
     type, *more = words(raw, 1, "the feedback")
     if type == "trr-int" and len(more) == 1:
         return rtp.FeedbackInterval(value=number(more[0], UNSIGNED_INT, "interval"))
-    parts = tuple([rtp.FeedbackParameter(name=name, value=value) for name, value in map(pair, bounded(more[1:]))])
+    parts = tuple([rtp.FeedbackParameter(name=name, value=value) for name, value in pairs(more[1:])])
     return rtp.Feedback(type=type, subtype=more[0] if more else None, parameters=parts)
 
 
@@ -114,10 +118,19 @@ def parameter(raw: str) -> rtp.Parameter:
     return rtp.Parameter(name=name, value=value)
 
 
-def pair(raw: str, separator: str = "=") -> tuple[str, str | None]:
+def pair(raw: str) -> tuple[str, str | None]:
     """Split `name=value`; a bare name has the value `None`."""
-    name, found, value = raw.partition(separator)
+    name, found, value = raw.lstrip("=").partition("=")
     return name, value if found else None
+
+
+def pairs(parts: list[str]) -> list[tuple[str, str | None]]:
+    """Split several `name=value`, leaving out what says nothing.
+
+    Raises:
+        Malformed: There are more than an element may have children.
+    """
+    return [pair(part) for part in bounded(parts) if part.strip("=")]
 
 
 def joined(name: str | None, value: str | None, separator: str = "=") -> str:
@@ -182,6 +195,8 @@ class Draft:
     def finished(self) -> dict[str, Any]:
         """Return the fields of the section."""
         values = {name: tuple(value) if type(value) is list else value for name, value in self.values.items()}
+        if "lines" in values:
+            values["lines"] = tuple(sorted(values["lines"], key=lambda line: LINE_ORDER.find(line[0])))
         if self.formats:
             values["payload_types"] = tuple([self._payload_type(number) for number in self.formats])
         if self.sources:
@@ -206,11 +221,13 @@ class Draft:
 def completed(
     number: int, name: str | None, clockrate: int | None, channels: int | None
 ) -> tuple[str | None, int | None, int | None]:
-    """Fill in what goes without saying for a static payload type, and leave out a single channel."""
+    """Return what an `a=rtpmap` can say: what goes without saying filled in, what has no place left out."""
     known = STATIC.get(number)
-    if known is not None and clockrate is None and (name is None or name.upper() == known[0].upper()):
-        name, clockrate, channels = name or known[0], known[1], channels or known[2]
-    return name, clockrate, channels if channels != 1 else None
+    if name is None:
+        name, clockrate, channels = known or (None, None, None)
+    elif known is not None and clockrate is None and name.upper() == known[0].upper():
+        clockrate, channels = known[1], channels or known[2]
+    return name, clockrate, channels if channels != 1 and clockrate is not None else None
 
 
 STATIC: dict[int, tuple[str, int, int | None]] = {

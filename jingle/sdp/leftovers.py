@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -27,7 +28,12 @@ ELEMENT = "jingle-element"
 
 FORBIDDEN_IN_LINE = re.compile("[\t\n\x7f\x85\u2028\u2029]")
 
-MAPPED = (SdpMedia, CandidateExtension, Trickle, Renomination, rtp.Bandwidth)
+MAPPED: tuple[tuple[type[Element], tuple[type[Element], ...]], ...] = (
+    (Content, (SdpMedia,)),
+    (rtp.RtpDescription, (rtp.Bandwidth,)),
+    (ice_udp.AnyIceTransport, (Trickle, Renomination)),
+    (ice_udp.AnyCandidate, (CandidateExtension,)),
+)
 """Elements that a mapping rule looks for in the `extra` of others."""
 
 IDENTITY: dict[str, tuple[str, ...]] = {
@@ -68,12 +74,11 @@ def _of_description(description: rtp.RtpDescription) -> tuple[dict[str, str], li
 def _of_payload_type(kind: rtp.PayloadType) -> tuple[dict[str, str], list[Element]]:
     if kind.name is not None and kind.clockrate is not None:
         return {}, []
-    name, clockrate, _ = completed(kind.id, kind.name, kind.clockrate, kind.channels)
-    if name is not None and clockrate is not None:
-        return {}, []
-    # Without a name there is no `a=rtpmap`, and without a clock rate it has no channels.
-    kept = {"clockrate": str(kind.clockrate)} if kind.clockrate is not None else {}
-    if kind.channels is not None:
+    _, clockrate, channels = completed(kind.id, kind.name, kind.clockrate, kind.channels)
+    kept = {}
+    if kind.clockrate not in (None, clockrate):
+        kept["clockrate"] = str(kind.clockrate)
+    if kind.channels not in (None, 1, channels):
         kept["channels"] = str(kind.channels)
     return kept, []
 
@@ -133,9 +138,8 @@ def collect(content: Content, *, told: tuple[bool, bool], has_senders: bool, of_
     description = content.description if told[0] else None
     transport = content.transport if told[1] else None
     said = [each for each in (description, transport) if isinstance(each, (rtp.RtpDescription, *MAPPED_TRANSPORTS))]
-    parts = (content.description, content.transport, content.security, *content.extra)
-    foreign = [part for part in parts if part is not None and not isinstance(part, MAPPED)]
-    foreign = [part for part in foreign if all(part is not each for each in said)]
+    parts = (content.description, content.transport, content.security, *_foreign(content))
+    foreign = [part for part in parts if part is not None and all(part is not each for each in said)]
     kept = {} if content.disposition is None else {"disposition": content.disposition}
     if content.creator is not Role.INITIATOR:
         kept["creator"] = content.creator.value
@@ -152,9 +156,16 @@ def collect(content: Content, *, told: tuple[bool, bool], has_senders: bool, of_
             attributes, children = {}, []
         else:
             continue
-        extra = [each for each in element.extra if not isinstance(each, MAPPED)]
-        shells.append(_shell(element, attributes, [*children, *extra]))
+        shells.append(_shell(element, attributes, [*children, *_foreign(element)]))
     return [one_line(shell) for shell in shells if shell is not None]
+
+
+def _foreign(element: Element) -> list[Element]:
+    """Return what no rule looks for in the `extra` of an element."""
+    if not element.extra:
+        return []
+    mapped = tuple(kind for holder, kinds in MAPPED if isinstance(element, holder) for kind in kinds)
+    return [each for each in element.extra if not isinstance(each, mapped)]
 
 
 def one_line(xml: ET.Element) -> str:
@@ -200,6 +211,27 @@ def _shell(element: Element, kept: dict[str, str], children: list[Element]) -> E
         shell.set(name, value)
     shell.extend([serialize(each) for each in children])
     return shell
+
+
+def has_extras(part: Element) -> bool:
+    """Whether anything in a description or transport that SDP says has more to it than SDP can say."""
+    return isinstance(part, (rtp.RtpDescription, *MAPPED_TRANSPORTS)) and any(
+        each.extra or each.extra_attributes for each in _within(part)
+    )
+
+
+def bare(element: Element) -> Element:
+    """Return an element without what `collect` has taken out of it: text could not carry it any further."""
+    foreign = _foreign(element)
+    kept = [each for each in element.extra if all(each is not other for other in foreign)]
+    changes: dict[str, Any] = {"extra": tuple(kept), "extra_attributes": ()}
+    for field in _child_fields(type(element)):
+        value = getattr(element, field)
+        if isinstance(value, tuple):
+            changes[field] = tuple([bare(each) for each in value])
+        elif value is not None:
+            changes[field] = bare(value)
+    return replace(element, **changes)
 
 
 def restore(content: Content, kept: Iterable[str]) -> Content:

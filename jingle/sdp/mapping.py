@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import re
 import urllib.parse
+from collections.abc import Sequence
 from typing import Any
 
 from ..elements import core
@@ -20,7 +21,7 @@ from ..errors import LocalProtocolError, RemoteProtocolError
 from .content import PARTS, carried, carried_lines, content_of, media_of, read_carried
 from .leftovers import ELEMENT, one_line
 from .model import Attribute, Group, MediaDescription, Origin, SessionDescription
-from .rules import line, word
+from .rules import NOT_IN_TOKEN, TOKEN, line, word
 from .text import JINGLE_ONLY, format_origin, session_lines
 
 NAME = "jingle-name"
@@ -58,7 +59,7 @@ def to_jingle(
     if action not in PARTS:
         raise LocalProtocolError(f"a {action.value} says nothing that a session description could")
     resolved = description.resolved()
-    names = _names(resolved)
+    names = _names(resolved.media)
     contents = tuple(
         [content_of(media, name, role, action, creator) for media, name in zip(resolved.media, names, strict=True)]
     )
@@ -104,10 +105,10 @@ def from_jingle(jingle: Jingle, *, role: Role, offer: SessionDescription | None 
         RemoteProtocolError: It holds what SDP cannot carry, or contradicts itself.
     """
     mids = _mids(jingle)
-    sections = [
-        _with_name(media_of(content, mid, role, jingle.action), content.name, mid)
-        for content, mid in zip(jingle.contents, mids, strict=True)
-    ]
+    sections = _with_names(
+        [media_of(content, mid, role, jingle.action) for content, mid in zip(jingle.contents, mids, strict=True)],
+        jingle,
+    )
     by_name = {content.name: mid for content, mid in zip(jingle.contents, mids, strict=True)}
     extension = next((each for each in jingle.payloads if isinstance(each, SdpSession)), SdpSession())
     fields = _session_fields(extension)
@@ -139,17 +140,18 @@ def only(description: SessionDescription, *mids: str) -> SessionDescription:
     return dataclasses.replace(description, media=tuple([each for each in description.media if each.mid in mids]))
 
 
-def _names(description: SessionDescription) -> list[str]:
+def _names(sections: Sequence[MediaDescription]) -> list[str]:
     """Return the names of the contents: the mids, and where there is none, the media types."""
-    taken = {media.mid for media in description.media}
+    taken = {media.mid for media in sections}
     names = []
-    for media in description.media:
+    for media in sections:
         name = media.mid
         if media.attributes and (said := media.attribute(NAME)) is not None:
             name = urllib.parse.unquote(said)
         if name is None:
-            numbered = (f"{media.media}-{number}" for number in range(2, len(taken) + 3))
-            name = next(each for each in (media.media, *numbered) if each not in taken)
+            token = NOT_IN_TOKEN.sub("-", media.media)
+            numbered = (f"{token}-{number}" for number in range(2, len(taken) + 3))
+            name = next(each for each in (token, *numbered) if each not in taken)
             taken.add(name)
         names.append(name)
     return names
@@ -173,17 +175,16 @@ def _mids(jingle: Jingle) -> list[str]:
     return mids
 
 
-TOKEN = re.compile(r"[!#-'*+.0-9A-Z^-~-]+")
-"""RFC 8866 section 9."""
-
-NOT_IN_TOKEN = re.compile(r"[^!#-'*+.0-9A-Z^-~-]")
-
-
-def _with_name(media: MediaDescription, name: str, mid: str) -> MediaDescription:
-    if name == mid:
-        return media
-    said = Attribute(name=NAME, value=urllib.parse.quote(name))
-    return dataclasses.replace(media, attributes=(*media.attributes, said))
+def _with_names(sections: list[MediaDescription], jingle: Jingle) -> list[MediaDescription]:
+    """Give sections whose mid does not tell the name of their content an attribute that does."""
+    return [
+        media
+        if name == content.name
+        else dataclasses.replace(
+            media, attributes=(*media.attributes, Attribute(name=NAME, value=urllib.parse.quote(content.name)))
+        )
+        for media, content, name in zip(sections, jingle.contents, _names(sections), strict=True)
+    ]
 
 
 def _group(group: core.Group, by_name: dict[str, str]) -> Group:

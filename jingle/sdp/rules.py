@@ -20,6 +20,10 @@ Fields = Mapping[str, Any]
 LINE = re.compile("[^\x00-\x08\n\x0b-\x1f\x7f\x85\u2028\u2029]*")
 WORD = re.compile("[^\x00-\x20\x7f\x85\u2028\u2029]+")
 NAME = re.compile("[^\x00-\x20\x7f\x85\u2028\u2029:]+")
+TOKEN = re.compile(r"[!#-'*+.0-9A-Z^-~-]+")
+"""RFC 8866 section 9."""
+
+NOT_IN_TOKEN = re.compile(r"[^!#-'*+.0-9A-Z^-~-]")
 
 
 @dataclass(frozen=True, slots=True)

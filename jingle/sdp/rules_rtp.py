@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..elements import rtp
 from ..elements.core import Role
 from ..errors import RemoteProtocolError
-from .draft import SPACE, completed
+from .draft import SPACE, completed, joined, pair
 from .model import Direction, HeaderExtension, MediaDescription
 from .rules import Fields, MappingRule, direction_of, line, same, senders_of, word
 
@@ -17,7 +18,7 @@ PTIMES = "jingle-ptime"
 MAXPTIMES = "jingle-maxptime"
 """Attributes that tell the packet times of each payload type where they differ: SDP has one for all of them."""
 
-_NOT_IN_NAME = re.compile("[=;\x00-\x1f\x7f\x85\u2028\u2029]")
+_NOT_IN_NAME = re.compile("[=;\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 _NOT_IN_VALUE = re.compile("[;\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -38,31 +39,36 @@ def _parameter(found: rtp.Parameter) -> rtp.Parameter | None:
 
 
 def _messages(found: tuple[rtp.Feedback, ...]) -> tuple[rtp.Feedback, ...]:
-    for each in found:
-        word(each.type if each.subtype is None else f"{each.type}{each.subtype or ' '}", "feedback")
-        for part in each.parameters:
-            _words(part)
-    return found
+    return tuple([_message(each) for each in found])
 
 
-def _words(part: rtp.AnyParameter) -> None:
-    """Check a parameter that is one of several words."""
-    word(f"{part.name or ''}={part.value or ''}", "parameter")
+def _message(found: rtp.Feedback) -> rtp.Feedback:
+    word(found.type if found.subtype is None else f"{found.type}{found.subtype or ' '}", "feedback")
+    if not found.parameters:
+        return found
+    if found.subtype is None:
+        raise RemoteProtocolError("feedback has a parameter in the place of its subtype")
+    parameters = tuple([rtp.FeedbackParameter(name=name, value=value) for name, value in _words(found.parameters)])
+    return rtp.Feedback(type=found.type, subtype=found.subtype, parameters=parameters)
+
+
+def _words(parts: Sequence[rtp.AnyParameter]) -> Iterator[tuple[str, str | None]]:
+    """Yield parameters that are one of several words each, as the text of an SDP would give them back."""
+    for part in parts:
+        if part.name and "=" in part.name:
+            raise RemoteProtocolError(f"the parameter {part.name[:40]!a} cannot be written as SDP")
+        yield pair(word(joined(part.name, part.value), "parameter"))
 
 
 def _payload_type(kind: rtp.PayloadType) -> rtp.PayloadType:
     """Return a payload type as the text of an SDP would give it back."""
     parameters = tuple([each for each in map(_parameter, kind.parameters) if each is not None])
-    _messages(kind.feedback)
+    feedback = _messages(kind.feedback)
     if kind.name is not None and "/" in word(kind.name, "encoding"):
         raise RemoteProtocolError(f"the encoding {kind.name[:40]!a} cannot be written as SDP")
     name, clockrate, channels = completed(kind.id, kind.name, kind.clockrate, kind.channels)
-    if name is None:
-        clockrate = None
-    if clockrate is None:
-        channels = None
-    made = (name, clockrate, channels, parameters, None, None)
-    if made == (kind.name, kind.clockrate, kind.channels, kind.parameters, kind.ptime, kind.maxptime):
+    made = (name, clockrate, channels, None, None, parameters, feedback)
+    if made == (kind.name, kind.clockrate, kind.channels, kind.ptime, kind.maxptime, kind.parameters, kind.feedback):
         return kind
     return rtp.PayloadType(
         id=kind.id,
@@ -70,7 +76,7 @@ def _payload_type(kind: rtp.PayloadType) -> rtp.PayloadType:
         clockrate=clockrate,
         channels=channels,
         parameters=parameters,
-        feedback=kind.feedback,
+        feedback=feedback,
         feedback_interval=kind.feedback_interval,
     )
 
@@ -130,15 +136,15 @@ def _extension_to_element(each: HeaderExtension, role: Role) -> rtp.HeaderExtens
 def _extensions_to_media(description: rtp.RtpDescription, role: Role) -> Fields:
     found = []
     for each in description.header_extensions:
-        for part in each.parameters:
-            _words(part)
         direction = direction_of(each.effective_senders, role)
         found.append(
             HeaderExtension(
                 id=each.id,
                 uri=word(each.uri, "header extension"),
                 direction=None if direction is Direction.SENDRECV else direction,
-                attributes=each.parameters,
+                attributes=tuple(
+                    [rtp.HeaderExtensionParameter(name=name, value=value) for name, value in _words(each.parameters)]
+                ),
             )
         )
     return {"header_extensions": tuple(found)}

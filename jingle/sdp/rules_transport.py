@@ -223,7 +223,7 @@ def sctp_of(found: ice_udp.SctpMap | None, profile: str) -> tuple[int | None, ic
 def raw_transport(media: MediaDescription) -> raw_udp.RawUdpTransport:
     """Return the raw UDP `<transport/>` of a section: what `m=`, `c=` and `a=rtcp` say of addresses."""
     connection = media.connection or NETWORK
-    if media.port == 0 or connection == NETWORK or connection != connection_to(connection.address):
+    if media.port == 0 or connection == NETWORK or not is_plain(connection):
         return raw_udp.RawUdpTransport()
     addresses = [(1, connection, media.port)]
     if media.rtcp is not None:
@@ -235,7 +235,7 @@ def raw_transport(media: MediaDescription) -> raw_udp.RawUdpTransport:
                     component=component, generation=0, id=raw_id(component, to.address, port), ip=to.address, port=port
                 )
                 for component, to, port in addresses
-                if to == connection_to(to.address)
+                if is_plain(to)
             ]
         )
     )
@@ -243,7 +243,7 @@ def raw_transport(media: MediaDescription) -> raw_udp.RawUdpTransport:
 
 def read_raw(transport: raw_udp.RawUdpTransport) -> tuple[raw_udp.RawCandidate | None, raw_udp.RawCandidate | None]:
     """Return the candidates for RTP and for RTCP that SDP has a place for."""
-    found = {each.component: each for each in reversed(transport.candidates)}
+    found = {each.component: each for each in reversed(transport.candidates) if "/" not in each.ip}
     media = found.get(1)
     return media, found.get(2) if media is not None else None
 
@@ -254,9 +254,13 @@ def raw_id(component: int, address: str, port: int) -> str:
 
 
 def connection_to(address: str) -> Connection:
-    """Return the `c=` line of a plain address; one that SDP says more of than that is not such a line."""
-    plain = address if "/" not in address else ""
-    return Connection(address_type="IP6" if ":" in address else "IP4", address=plain)
+    """Return the `c=` line of a plain address."""
+    return Connection(address_type="IP6" if ":" in address else "IP4", address=address)
+
+
+def is_plain(connection: Connection) -> bool:
+    """Whether a `c=` line says no more than an address; those of groups have a scope behind a slash."""
+    return "/" not in connection.address and connection == connection_to(connection.address)
 
 
 def rtcp_of(media: raw_udp.RawCandidate, rtcp: raw_udp.RawCandidate) -> Rtcp:

@@ -10,13 +10,14 @@ from ..elements import bounds, rtp
 from ..elements.values import UNSIGNED_SHORT
 from ..errors import LocalProtocolError, SdpError
 from .attributes import RULES, Rule, format_connection, read_connection
-from .draft import NUMBER, SPACE, Draft, Malformed, number, shown, split, words
+from .draft import LINE_ORDER, NUMBER, SPACE, Draft, Malformed, number, shown, split, words
 from .model import MediaDescription, Origin, Section, SessionDescription
+from .rules import NAME
 
 LONGEST = 2**20
 """Characters of a description. Conferences of hundreds of sources stay below a tenth of it."""
 
-FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ud800-\udfff\ufffe\uffff]|\r(?!\n|\\Z)")
 """What ends a line for somebody, or cannot travel in XML."""
 
 JINGLE_ONLY = "jingle-"
@@ -101,10 +102,6 @@ def read_lines(lines: Iterable[str], level: str, formats: Iterable[int] = ()) ->
     return draft.finished()
 
 
-LINE_ORDER = "iuepcbtrzk"
-"""The order of the lines between `s=` and the attributes (RFC 8866 section 5)."""
-
-
 def _write_section(section: Section, rules: dict[str, Rule], lines: list[str], timing: list[str]) -> None:
     first = [*timing]
     if section.connection is not None:
@@ -152,13 +149,13 @@ class _Parser:
 
     def _attribute(self, line: str) -> None:
         name, colon, value = line.partition(":")
-        if not name:
-            raise Malformed("the attribute has no name")
         longest = bounds.TEXT if name.startswith(JINGLE_ONLY) else bounds.ATTRIBUTE
         if len(line) > longest:
             raise Malformed(f"the line is longer than {longest} characters")
         rule = self.rules.get(name)
         if rule is None:
+            if not NAME.fullmatch(name):
+                raise Malformed(f"{shown(name)} is no name of an attribute")
             self.current.keep(name, value if colon else None)
             return
         rule.read(self.current, value)
