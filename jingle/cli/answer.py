@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..client import Call, IncomingCall, Peer
+from ..client import Call, IncomingCall, Offer, Peer
 from ..errors import JingleError
 from .media import audio_source, check_recording, media_options, ready_source
 from .options import Online, gather, online_options, set_up_logging
@@ -72,14 +73,15 @@ async def _answer(
         return output.fail(explain(exc, online=False))
     async with me:
         status: Status | None = None
-        async for offer in _calls(me, timeout):
+        later: deque[Offer] = deque()
+        async for offer in _calls(me, timeout, later):
             if ring and (await asyncio.wait([offer.gone], timeout=ring))[0]:
                 continue  # somebody else took it, or the caller gave up: that was no call of ours
             if decline:
                 await offer.decline()
                 status = Status.DONE
             else:
-                status = await _talk(me, offer, output, play, record, seconds)
+                status = await _talk(me, offer, None if once else later, output, play, record, seconds)
             if once:
                 return status
         if status is None:
@@ -87,12 +89,12 @@ async def _answer(
         return Status.NOT_REACHED if status is None else status
 
 
-async def _calls(me: Peer, timeout: float | None) -> AsyncIterator[IncomingCall]:
-    """Incoming calls until `timeout` seconds pass without one."""
+async def _calls(me: Peer, timeout: float | None, waiting: deque[Offer]) -> AsyncIterator[IncomingCall]:
+    """Those that wait, and incoming calls until `timeout` seconds pass without one."""
     offers = me.incoming()
     while True:
         try:
-            offer = await asyncio.wait_for(anext(offers), timeout)
+            offer = waiting.popleft() if waiting else await asyncio.wait_for(anext(offers), timeout)
         except TimeoutError:
             return
         if isinstance(offer, IncomingCall):
@@ -102,9 +104,15 @@ async def _calls(me: Peer, timeout: float | None) -> AsyncIterator[IncomingCall]
 
 
 async def _talk(
-    me: Peer, offer: IncomingCall, output: Output, play: str | None, record: Path | None, seconds: float | None
+    me: Peer,
+    offer: IncomingCall,
+    later: deque[Offer] | None,
+    output: Output,
+    play: str | None,
+    record: Path | None,
+    seconds: float | None,
 ) -> Status:
-    refusing = asyncio.ensure_future(_refuse_others(me))
+    refusing = asyncio.ensure_future(_refuse_others(me, offer, later))
     try:
         call: Call
         async with offer.accept(audio=audio_source(play), record=record) as call:
@@ -120,6 +128,10 @@ async def _talk(
         await asyncio.gather(refusing, return_exceptions=True)
 
 
-async def _refuse_others(me: Peer) -> None:
+async def _refuse_others(me: Peer, current: IncomingCall, later: deque[Offer] | None) -> None:
+    """Nobody can talk to two; whoever calls while the end of the call before is being cleared away comes next."""
     async for offer in me.incoming():
-        await offer.decline("busy")
+        if later is not None and current.is_over:
+            later.append(offer)
+        else:
+            await offer.decline("busy")

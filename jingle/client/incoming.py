@@ -66,6 +66,11 @@ class IncomingCall:
         """Whether it can still be accepted or declined."""
         return not (self._answered or self.gone.done())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it was ended by either side; what it used may still be about to be freed."""
+        return self.gone.done() or (self._session.done() and not self._session.result().is_running)
+
     def accept(
         self,
         *,
