@@ -141,7 +141,7 @@ class _Inbox:
     async def _take(self, offer: IncomingFile) -> Status:
         try:
             if self._max_size is not None and offer.size is not None and offer.size > self._max_size:
-                await offer.decline("decline", f"files of more than {self._max_size} bytes are not taken here")
+                await offer.decline("media-error", f"files of more than {self._max_size} bytes are not taken here")
                 raise ApplicationFailed(f"{offer.name} is too large: {offer.size} bytes", reason="media-error")
             async with offer.accept(self._folder, max_size=self._max_size) as transfer:
                 await transfer.result()

@@ -43,9 +43,9 @@ UNREACHED = {
     "busy": "they are in another call; try again later",
     "timeout": "nobody answered; try again later",
     "gone": "they went offline",
-    "cancel": "the call was withdrawn",
+    "cancel": "they cancelled it",
     "expired": "the call had expired",
-    "unsupported-applications": "their devices take no calls of this kind; `jingle answer` does",
+    "unsupported-applications": "none of theirs does that; `jingle answer` takes calls, `jingle receive` files",
 }
 TRANSPORT_REASONS = {"connectivity-error", "failed-transport", "unsupported-transports", "security-error"}
 

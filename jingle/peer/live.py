@@ -226,6 +226,9 @@ class LiveSession:
         freeing.add_done_callback(self._freeing.discard)
         return freeing
 
+    async def _discard_all(self, ids: Iterable[events.ContentId], reason: str | None) -> None:
+        await asyncio.gather(*(self.discard(id.name, reason) for id in ids))
+
     async def _free_content(self, content: LiveContent, reason: str | None) -> None:
         await self._free(content.stop(reason))
         await self._free(content.aclose())
@@ -330,9 +333,10 @@ class LiveSession:
                 reason = Reason(condition=ReasonCondition.UNSUPPORTED_APPLICATIONS)
                 refused = [events.ContentId(content.creator, content.name) for content in added]
                 self.act(lambda session: session.reject_content(*refused, reason=reason))
-            case events.ContentRejected(contents=ids, reason=why) | events.ContentRemoved(contents=ids, reason=why):
-                for id in ids:
-                    await self.discard(id.name, why.condition.value if why is not None else None)
+            case events.ContentRejected(contents=ids, reason=why):
+                await self._discard_all(ids, why.condition.value if why is not None else "decline")
+            case events.ContentRemoved(contents=ids, reason=why):
+                await self._discard_all(ids, why.condition.value if why is not None else None)
                 if self.contents and not self.active:
                     self.terminate("success")
             case events.ContentModified(content=id, senders=senders):
