@@ -22,6 +22,7 @@ from ..session.engine import Session
 from ..session.state import SessionState
 from ..transports.base import Kind
 from .content import LiveContent
+from .outbox import Info, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ class LiveSession:
         self._connected_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._freeing: set[asyncio.Future[None]] = set()
+        self._outbox = Outbox(self._send_infos, self._end_contents)
         self._keeper = loop.create_task(self._keep(), name=f"jingle session {session.sid}")
 
     @property
@@ -240,9 +242,21 @@ class LiveSession:
             self.terminate(reason.condition.value, reason.text)
         elif self.active == [content]:
             self.act(lambda session: session.terminate(reason))
+        elif content.application.kind is Kind.STREAMING:
+            self._outbox.add_end(name, reason)
         else:
-            self.act(lambda session: session.remove_content(content.id, reason=reason))
-            self._spawn(self.discard(name, reason.condition.value))
+            self._end_contents([name], reason)
+
+    def _end_contents(self, names: Sequence[str], reason: Reason) -> None:
+        contents = [self.contents[name] for name in names if name in self.contents]
+        if not contents or not self.is_running:
+            return
+        if all(content in contents for content in self.active):
+            self.act(lambda session: session.terminate(reason))
+            return
+        self.act(lambda session: session.remove_content(*(content.id for content in contents), reason=reason))
+        for content in contents:
+            self._spawn(self.discard(content.name, reason.condition.value))
 
     def inform(self, payload: Element) -> None:
         """Send a session-info; nothing happens where the session has ended."""
@@ -252,9 +266,16 @@ class LiveSession:
     def send_transport_info(self, name: str, transport: Element) -> None:
         """Send a `<transport/>` of a content; the engine keeps it back until the peer knows the session."""
         content = self.contents.get(name)
-        if content is not None and self.is_running:
-            with contextlib.suppress(ProtocolError):  # the content was removed meanwhile
-                self.act(lambda session: session.transport_info(content.id, transport))
+        if content is not None and content.application.kind is Kind.STREAMING and len(self.contents) > 1:
+            self._outbox.add_info(name, transport)
+        else:
+            self._send_infos([(name, transport)])
+
+    def _send_infos(self, infos: Sequence[Info]) -> None:
+        known = [(self.contents[name].id, transport) for name, transport in infos if name in self.contents]
+        if known and self.is_running:
+            with contextlib.suppress(ProtocolError):  # a content was removed meanwhile
+                self.act(lambda session: session.transport_infos(known))
 
     async def describe(self) -> list[Content]:
         """Our answers to what the peer offered, for the session-accept; gathering of candidates begins.
@@ -274,6 +295,7 @@ class LiveSession:
     async def _keep(self) -> None:
         self._spawn(self._work())
         await self._over.wait()
+        self._outbox.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 from ..elements.core import Action, Jingle, Reason
 from ..elements.declare import Element
@@ -33,11 +34,25 @@ class TransportActions(ContentActions):
         Raises:
             LocalProtocolError: There is no such content (any more).
         """
-        record, element = self._about(Action.TRANSPORT_INFO, content)
-        if record.unsent is not None:
-            record.unsent.append(transport)
-            return None
-        return self._send(Action.TRANSPORT_INFO, [dataclasses.replace(element, transport=transport)])
+        return self.transport_infos([(content, transport)])
+
+    def transport_infos(self, infos: Iterable[tuple[ContentRef, Element]]) -> int | None:
+        """Tell something about the transports of several contents in one request; see `transport_info`.
+
+        Returns:
+            The token of the request, or `None` where all of it is held back.
+
+        Raises:
+            LocalProtocolError: One of the contents does not exist (any more), and nothing was sent.
+        """
+        elements = []
+        for content, transport in infos:
+            record, element = self._about(Action.TRANSPORT_INFO, content)
+            if record.unsent is not None:
+                record.unsent.append(transport)
+            else:
+                elements.append(dataclasses.replace(element, transport=transport))
+        return self._send(Action.TRANSPORT_INFO, elements) if elements else None
 
     def replace_transport(self, content: ContentRef, transport: Element, *, reason: Reason | None = None) -> int:
         """Propose another transport for a content (transport-replace).
