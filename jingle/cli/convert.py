@@ -111,5 +111,5 @@ def _jingle(file: BinaryIO, sid: str | None) -> Jingle:
 
 def _fail(file: BinaryIO, text: str) -> NoReturn:
     """Say what is wrong with the input, and end."""
-    click.echo(f"{file.name}: {text}", err=True)
+    click.echo(f"{getattr(file, 'name', '<stdin>')}: {text}", err=True)
     sys.exit(Status.USAGE)

@@ -6,6 +6,7 @@ import click
 
 from .answer import answer
 from .call import call
+from .convert import convert
 from .demo import demo
 from .receive import receive
 from .send import send
@@ -26,5 +27,5 @@ def main() -> None:
     """
 
 
-for command in (call, answer, send, receive, server, demo):
+for command in (call, answer, send, receive, convert, server, demo):
     main.add_command(command)

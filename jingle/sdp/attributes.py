@@ -139,6 +139,8 @@ def _read_rtpmap(draft: Draft, value: str) -> None:
         draft.keep("rtpmap", value)
         return
     name, _, rate = word("encoding")(rest).partition("/")
+    if not name:
+        raise Malformed("the encoding has no name")
     clockrate, _, channels = rate.partition("/")
     draft.rtpmaps[id] = (
         name,

@@ -115,7 +115,7 @@ def feedback(raw: str) -> rtp.Feedback | rtp.FeedbackInterval:
 def parameter(raw: str) -> rtp.Parameter:
     """Return the element of a format parameter."""
     name, value = pair(raw)
-    return rtp.Parameter(name=name, value=value)
+    return rtp.Parameter(name=name.strip(SPACE), value=value if value is None else value.strip(SPACE))
 
 
 def pair(raw: str) -> tuple[str, str | None]:

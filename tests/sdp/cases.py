@@ -114,8 +114,8 @@ def _same(line: str) -> str:
     name, _, value = line.partition(":")
     if name == "a=candidate":
         words = value.split()
-        head, rest = [*words[:2], words[2].lower(), *words[3:8]], words[8:]
-        pairs = sorted(f"{key} {found}" for key, found in zip(rest[::2], rest[1::2], strict=True))
+        head = [*words[:2], words[2].lower(), *words[3:8]]
+        pairs = sorted(f"{key} {found}" for key, found in zip(words[8::2], words[9::2], strict=True))
         return " ".join([name, *head, *(pair for pair in pairs if pair != "generation 0")])
     if name == "a=fmtp":
         payload, _, rest = value.partition(" ")
@@ -132,7 +132,9 @@ def session_meaning(xml: ET.Element) -> str:
         part.text = "".join(part.text.split()) if part.text and part.tag.endswith("}fingerprint") else part.text
         part.text = part.text if part.text and part.text.strip(" \n\t.[]") else None
         part.tail = None
-        _FILL.get(part.tag.rpartition("}")[2], lambda part: None)(part)
+        fill = _FILL.get(part.tag.rpartition("}")[2])
+        if fill is not None:
+            fill(part)
         # Among children of one name the order counts, as that of payload types; no XEP gives a meaning to another one.
         part[:] = sorted(part, key=lambda child: child.tag)
     return ET.canonicalize(ET.tostring(root, encoding="unicode"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from jingle import sdp
@@ -400,7 +402,7 @@ def refused(extra: tuple[Element, ...] = (), name: str = "0", transport: Element
     return Jingle(action=Action.SESSION_INITIATE, sid="s", contents=(made,))
 
 
-HOST = {
+HOST: dict[str, Any] = {
     "component": 1,
     "foundation": "1",
     "port": 9,

@@ -235,6 +235,7 @@ MALFORMED = [
     (6, f"{AUDIO}a=rtpmap:111 opus/x", "clock rate 'x'"),
     (6, f"{AUDIO}a=rtpmap:111 opus/1/256", "number of channels 256"),
     (6, f"{AUDIO}a=rtpmap:111 a b", "the encoding 'a b' is not one word"),
+    (6, f"{AUDIO}a=rtpmap:111 /8000", "the encoding has no name"),
     (6, f"{AUDIO}a=rtcp-fb:111", "the feedback has 0"),
     (6, f"{AUDIO}a=rtcp-fb:111 trr-int x", "interval 'x'"),
     (7, f"{AUDIO}a=rtcp-fb:111 trr-int 1\na=rtcp-fb:111 trr-int 2", "another interval"),
