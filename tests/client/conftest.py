@@ -28,11 +28,10 @@ class World:
             jingle.connect(
                 jid,
                 "secret",
-                server=(self.server.host, self.server.port),
                 ca_file=self.server.ca_file,
                 on_event=told.append,
                 loopback=True,
-                **options,
+                **{"server": (self.server.host, self.server.port)} | options,
             )
         )
 

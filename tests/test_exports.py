@@ -1,0 +1,37 @@
+"""The public names: what programs import, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+
+import jingle
+
+NAMES = {
+    # Going online
+    *("connect", "Opening", "Peer", "Event", "parse_ice_server", "DEFAULT_TRANSPORTS"),
+    # Calls
+    *("Call", "IncomingCall", "Ending", "Offer"),
+    # Sound
+    *("Source", "Sink", "File", "Frames", "Microphone", "Silence", "Speaker", "Tone"),
+    # Files
+    *("IncomingFile", "IncomingRequest", "Transfer", "Transfers", "FileResult"),
+    # What goes wrong
+    *("JingleError", "ProtocolError", "LocalProtocolError", "RemoteProtocolError", "SessionEnded"),
+    *("TransportFailed", "ApplicationFailed", "MediaError", "SignallingError"),
+}
+
+
+def test_the_public_names() -> None:
+    assert set(jingle.__all__) == NAMES
+
+
+def test_nothing_else_looks_public() -> None:
+    """Modules are there because Python puts them there; everything else in the namespace is in `__all__`."""
+    found = {name for name, value in vars(jingle).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert found == NAMES
+
+
+def test_each_says_what_it_is() -> None:
+    undocumented = [name for name in NAMES if inspect.isclass(it := getattr(jingle, name)) and not it.__doc__]
+    assert undocumented == []
+    assert jingle.__doc__
