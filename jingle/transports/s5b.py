@@ -20,6 +20,7 @@ import secrets
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from ..elements.declare import Element
 from ..elements.s5b import (
@@ -67,6 +68,9 @@ ARRIVAL_TIMEOUT = 5.0
 
 ACTIVATION_TIMEOUT = 20.0
 """Seconds for the peer to activate its proxy, or for the proxy to answer us."""
+
+ADDRESSES_FOR = 1.0
+"""Seconds for which the addresses of this machine are remembered."""
 
 PROXY_SEARCH = 3.0
 """Seconds that an offer waits for the server to name its proxies."""
@@ -171,9 +175,9 @@ class S5bTransport:
     def _listen(self, sid: str, taken: set[int]) -> None:
         context = self._context
         names = names_to_accept(sid, context.sid, context.local, context.remote)
-        for rank, address in enumerate(local_addresses(loopback=context.options.loopback)):
+        for rank, address in enumerate(_addresses(loopback=context.options.loopback)):
             cid = secrets.token_hex(8)
-            listener = socks5.Listener(names, functools.partial(self._arrive, cid))
+            listener = socks5.Listener(names, functools.partial(self._arrive, cid), owner=context.local)
             try:
                 port = listener.listen(address)
             except OSError as exc:  # an address of an interface that is just going away, IPv6 that is switched off
@@ -374,7 +378,21 @@ async def _connect_to(candidate: StreamhostCandidate, names: list[str]) -> Socke
 
 def _is_alone() -> bool:
     """Whether this machine has no address but loopback, so that its peer must be on it too."""
-    return all(ipaddress.ip_address(address).is_loopback for address in local_addresses(loopback=False))
+    return all(ipaddress.ip_address(address).is_loopback for address in _addresses(loopback=False))
+
+
+def _addresses(*, loopback: bool) -> list[str]:
+    """The addresses of this machine, asked for once for files that go together."""
+    loop = asyncio.get_running_loop()
+    known, now = _known_addresses.setdefault(loop, {}), loop.time()
+    if loopback not in known or known[loopback][0] < now - ADDRESSES_FOR:
+        known[loopback] = now, local_addresses(loopback=loopback)
+    return known[loopback][1]
+
+
+_known_addresses: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, tuple[float, list[str]]]] = (
+    WeakKeyDictionary()
+)
 
 
 def _name(candidate: StreamhostCandidate) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import socket
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 from ..errors import TransportFailed
 from .ice_gathering import resolve
@@ -24,7 +25,10 @@ HANDSHAKE_TIMEOUT = 10.0
 """Seconds that whoever connects to us may take for the handshake."""
 
 MAX_HANDSHAKES = 8
-"""Connections to one listener that may be in their handshake at a time; further ones are closed at once."""
+"""Connections for each listener that may be in their handshake at a time; further ones are closed at once."""
+
+BACKLOG = 64
+"""Connections that the kernel keeps for us."""
 
 MAX_ADDRESSES = 2
 """Addresses of one host name that are tried, one after the other."""
@@ -131,8 +135,8 @@ async def connect(host: str, port: int, name: str) -> SocketStream:
     return stream
 
 
-async def answer(stream: SocketStream, names: frozenset[str]) -> str:
-    """Be the SOCKS5 server of a connection; return which of `names` it asked for.
+async def answer(stream: SocketStream, knows: Callable[[str], bool]) -> str:
+    """Be the SOCKS5 server of a connection; return the destination that it asked for, one that `knows` has said yes to.
 
     Raises:
         Refused: It asked for something else, or speaks another protocol; it has been told.
@@ -150,7 +154,7 @@ async def answer(stream: SocketStream, names: frozenset[str]) -> str:
         raise Refused("its SOCKS5 request cannot be read")
     address, port = await _read_address(stream, kind), await _read(stream, 2)
     name = address.decode("ascii", "replace").lower()
-    status = SUCCEEDED if command == CONNECT and kind == DOMAIN_NAME and name in names else NOT_ALLOWED
+    status = SUCCEEDED if command == CONNECT and kind == DOMAIN_NAME and knows(name) else NOT_ALLOWED
     # Dino compares the answer with what it asked for, byte by byte (XEP-0065 section 5.3.2 wants it the same).
     await stream.send(_message(status if command == CONNECT else COMMAND_UNKNOWN, address, port))
     if status != SUCCEEDED:
@@ -158,19 +162,24 @@ async def answer(stream: SocketStream, names: frozenset[str]) -> str:
     return name
 
 
+_Place = tuple[str, str]
+"""The owner of a listener and the address that it listens on."""
+
+
 class Listener:
-    """One listening socket; hands on the connections that name one of our destinations.
+    """A place to listen; hands on the connections that name one of our destinations.
+
+    Listeners of one owner on one address share a socket: many files at once would need many otherwise.
 
     Args:
         names: The destinations; nobody else gets further than the handshake.
         on_stream: Takes a connection after its handshake, and owns it from then on.
+        owner: Whose listener it is. Two sides of a session in one process may know each other's destinations.
     """
 
-    def __init__(self, names: frozenset[str], on_stream: Callable[[SocketStream], None]) -> None:
-        self._names, self._on_stream = names, on_stream
-        self._socket: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
-        self._handshakes: dict[asyncio.Task[None], SocketStream] = {}
+    def __init__(self, names: frozenset[str], on_stream: Callable[[SocketStream], None], *, owner: str = "") -> None:
+        self._names, self._on_stream, self._owner = names, on_stream, owner
+        self._door: _Door | None = None
         self._streams = 0
 
     def listen(self, host: str) -> int:
@@ -179,38 +188,73 @@ class Listener:
         Raises:
             OSError: The address cannot be bound to.
         """
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, 0), family=family, backlog=MAX_HANDSHAKES)
-        self._socket.setblocking(False)
-        self._accepting = asyncio.ensure_future(self._accept(self._socket))
-        return int(self._socket.getsockname()[1])
+        doors = _doors.setdefault(asyncio.get_running_loop(), {})
+        place = self._owner, host
+        if place not in doors:
+            doors[place] = _Door(place, doors)
+        self._door = doors[place]
+        self._door.listeners.append(self)
+        return self._door.port
 
     async def aclose(self) -> None:
         """Stop listening; connections that have been handed on stay."""
-        tasks = [*self._handshakes, *([self._accepting] if self._accepting else [])]
+        door, self._door = self._door, None
+        if door is not None:
+            door.listeners.remove(self)
+            if not door.listeners:
+                await door.aclose()
+
+    def wants(self, name: str) -> bool:
+        """Whether a connection to this destination would be taken."""
+        return name in self._names and self._streams < MAX_STREAMS
+
+    def take(self, stream: SocketStream) -> None:
+        """Hand on a connection."""
+        self._streams += 1
+        self._on_stream(stream)
+
+
+class _Door:
+    """The socket of the listeners on one address; closed with the last of them."""
+
+    def __init__(self, place: _Place, doors: dict[_Place, _Door]) -> None:
+        self.listeners: list[Listener] = []
+        self._place, self._doors = place, doors
+        _, host = place
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, 0), family=family, backlog=BACKLOG)
+        self._socket.setblocking(False)
+        self.port = int(self._socket.getsockname()[1])
+        self._handshakes: dict[asyncio.Task[None], SocketStream] = {}
+        self._accepting = asyncio.ensure_future(self._accept())
+
+    async def aclose(self) -> None:
+        """Stop listening."""
+        if self._doors.get(self._place) is self:
+            del self._doors[self._place]
+        tasks = [*self._handshakes, self._accepting]
         for task in tasks:
             task.cancel()
         unfinished = list(self._handshakes.values())
         await asyncio.gather(*tasks, return_exceptions=True)
         for stream in unfinished:  # also where the task had no turn yet, and so no chance to close it
             await stream.aclose()
-        if self._socket is not None:
-            self._socket.close()
+        self._socket.close()
 
-    async def _accept(self, listening: socket.socket) -> None:
+    async def _accept(self) -> None:
         # Not `loop.sock_accept`: cancelled in the wrong moment, it loses the connection that it has just taken.
-        readiness = Readiness(listening.fileno())
+        readiness = Readiness(self._socket.fileno())
         while True:
             await readiness.readable()
             try:
-                sock, address = listening.accept()
+                sock, address = self._socket.accept()
             except BlockingIOError:
                 continue
             except OSError as exc:  # too many files are open, or the connection was gone before we took it
                 log.warning("cannot accept a SOCKS5 connection: %s", exc)
                 await asyncio.sleep(0.1)
                 continue
-            if len(self._handshakes) >= MAX_HANDSHAKES or self._streams >= MAX_STREAMS:
+            if len(self._handshakes) >= MAX_HANDSHAKES * len(self.listeners):
                 sock.close()
                 continue
             stream = SocketStream(sock)
@@ -218,10 +262,16 @@ class Listener:
             self._handshakes[task] = stream
             task.add_done_callback(self._handshakes.pop)
 
+    def _listener_for(self, name: str) -> Listener | None:
+        return next((listener for listener in self.listeners if listener.wants(name)), None)
+
     async def _shake_hands(self, stream: SocketStream, address: str) -> None:
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-                await answer(stream, self._names)
+                name = await answer(stream, lambda name: self._listener_for(name) is not None)
+            listener = self._listener_for(name)
+            if listener is None:
+                raise Refused("its destination has just been taken away")
         except (TransportFailed, TimeoutError) as exc:
             log.info("< SOCKS5 connection from %s refused: %s", address, exc)
             await stream.aclose()
@@ -229,5 +279,7 @@ class Listener:
             await stream.aclose()
             raise
         else:
-            self._streams += 1
-            self._on_stream(stream)
+            listener.take(stream)
+
+
+_doors: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Place, _Door]] = WeakKeyDictionary()

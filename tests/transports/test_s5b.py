@@ -138,6 +138,7 @@ async def test_the_description_says_what_the_xep_wants() -> None:
 
 
 async def test_loopback_is_offered_and_tried_only_where_there_is_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s5b, "ADDRESSES_FOR", -1)  # ask each time
     only_loopback(monkeypatch, "127.0.0.2")  # counts as loopback, too: still alone
     pair = StreamPair(S5bTransport, options=TransportOptions())
     assert await moves_bytes(pair) == ("direct", "direct")

@@ -77,7 +77,7 @@ async def test_a_client_is_refused(greeting: bytes, reply: bytes) -> None:
 @pytest.mark.parametrize("asked", [NAME, NAME.upper()])
 async def test_a_server_echoes_what_it_was_asked_for(asked: str) -> None:
     async with stream_pair() as (client, server):
-        answering = asyncio.ensure_future(answer(server, frozenset({NAME})))
+        answering = asyncio.ensure_future(answer(server, {NAME}.__contains__))
         await client.send(b"\x05\x02\x02\x00")
         assert await read(client, 2) == b"\x05\x00"
         request = b"\x05\x01\x00\x03\x28" + asked.encode() + b"\x00\x00"
@@ -105,7 +105,7 @@ async def test_a_server_refuses(greeting: bytes, request_: bytes, status: int | 
     async with stream_pair() as (client, server):
         await client.send(greeting + request_)
         with pytest.raises(Refused):
-            await answer(server, frozenset({NAME}))
+            await answer(server, {NAME}.__contains__)
         await server.aclose()
         if status is None:
             assert await read(client, 3) == b"\x05\xff"
@@ -120,7 +120,7 @@ def test_a_server_survives_anything(data: bytes) -> None:
             await client.send(data)
             await client.send_eof()
             with pytest.raises(TransportFailed):
-                await answer(server, frozenset({NAME}))
+                await answer(server, {NAME}.__contains__)
 
     asyncio.run(run())
 
