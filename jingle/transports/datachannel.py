@@ -8,7 +8,8 @@ Both are a byte stream on an SCTP association, on DTLS, on ICE, and both are enc
   XEP. Each side opens a channel, and writes on its own.
 
 Which one a peer has its disco features tell. Deviations: the answer says `active` or `passive`, never `actpass` as in
-the XEP's examples (RFC 8842 section 5.2); `streams` of `<sctpmap/>` may be absent (stanza.js) and is not sent.
+the XEP's examples (RFC 8842 section 5.2); an answer need not repeat `<sctpmap/>` (section 4.3 has SHOULD); `streams`
+of `<sctpmap/>` may be absent (stanza.js) and is not sent.
 """
 
 from __future__ import annotations
@@ -92,9 +93,13 @@ class DataChannelTransport:
     def _unwrap(self, remote: Element) -> elements.IceUdpTransport:
         if not isinstance(remote, elements.IceUdpTransport):
             raise RemoteProtocolError("not an ice-udp transport")
-        if remote.sctp_map is None or remote.sctp_map.protocol != PROTOCOL:
-            raise RemoteProtocolError("an ice-udp transport without a data channel")
-        self._take_port(remote.sctp_map.number)
+        if remote.sctp_map is None:
+            if self._answering:
+                raise RemoteProtocolError("an ice-udp transport without a data channel")
+        elif remote.sctp_map.protocol != PROTOCOL:
+            raise RemoteProtocolError(f"SCTP for {remote.sctp_map.protocol!r}, which is no data channel")
+        else:
+            self._take_port(remote.sctp_map.number)
         if self._answering:
             self._take_channels(remote.channels)
         return remote

@@ -181,11 +181,11 @@ class DataChannelStream(ChannelListener):
 
     def reset(self, stream: int) -> None:
         """The peer has ended its direction of a channel."""
-        if stream == self._read_from or (self._read_from is None and stream == _id(self._theirs or self._written)):
-            self._eof = True
+        expected = _id(self._theirs or self._written) if self._read_from is None else self._read_from
+        self._eof = self._eof or stream == expected
         if stream != _id(self._written) or self._eof_sent:
             self._association.close_channel(stream)  # nothing of ours follows there
-        elif stream != self._read_from and self._theirs is not None:
+        elif stream != expected:
             self._fail("the peer closed the data channel that we send on")
         self._wake()
 

@@ -22,20 +22,22 @@ from jingle.transports import datachannel
 from jingle.transports.base import Kind, Security, Transport, TransportContext
 from jingle.transports.datachannel import DataChannelTransport, WrappedDataChannelTransport
 from jingle.transports.datachannel_stream import HIGH_WATER, OUR_MESSAGE, DataChannelStream
+from jingle.transports.ice import IceSettings
 from jingle.transports.sctp_receiving import OVERHEAD, WINDOW
 from jingle.transports.sctp_sending import FRAGMENT
 from jingle.transports.selection import Selection
 
-from .conftest import FAST
-
 pytestmark = pytest.mark.usefixtures("nothing_left", "loopback_only")
 
 KINDS = pytest.mark.parametrize("kind", [DataChannelTransport, WrappedDataChannelTransport])
+PATIENT = IceSettings(connect_timeout=5)
+"""With the real time that consent lasts: a busy machine may need longer than a test of ICE would give it."""
+
 NOISE = random.Random(7).randbytes(600_000)
 
 
 def quick(kind: type[DataChannelTransport]) -> Callable[[TransportContext], Transport]:
-    return lambda context: kind(context, settings=FAST)
+    return lambda context: kind(context, settings=PATIENT)
 
 
 @asynccontextmanager
@@ -100,6 +102,17 @@ async def test_closing_waits_for_nobody_who_does_not_read(kind: type[DataChannel
             await receive_all(theirs)
 
 
+@KINDS
+async def test_an_end_without_data_leaves_the_other_direction(kind: type[DataChannelTransport]) -> None:
+    async with streams(kind) as ends:
+        for ours, theirs in (ends, ends[::-1]):
+            await ours.send_eof()
+            assert await theirs.receive_into(memoryview(bytearray(1))) == 0
+            if ours is ends[0]:
+                await theirs.send(NOISE)
+                assert await receive_exactly(ours, len(NOISE)) == NOISE
+
+
 async def test_what_has_ended_cannot_be_sent_on() -> None:
     async with streams() as (ours, _):
         await ours.send_eof()
@@ -162,6 +175,19 @@ async def test_a_path_that_is_gone_breaks_the_stream(kind: type[DataChannelTrans
             await theirs.send(b"after")
 
 
+async def test_the_path_may_change_in_the_middle() -> None:
+    pair = StreamPair(quick(DataChannelTransport))
+    async with pair.connected() as (ours, theirs), asyncio.timeout(20):
+        before = pair.initiator.path
+        sending = asyncio.ensure_future(send_all(ours, NOISE * 6))
+        half = await receive_exactly(theirs, len(NOISE))
+        await cast(DataChannelTransport, pair.initiator).ice.restart()
+        while pair.initiator.path == before:
+            half += await receive_exactly(theirs, 1000)
+        assert half + await receive_all(theirs) == NOISE * 6
+        await sending
+
+
 # Pressure
 
 
@@ -189,7 +215,7 @@ def described(element: Element) -> ice_udp.IceUdpTransport:
 
 
 async def offer_of(kind: type[DataChannelTransport]) -> Element:
-    transport = kind(make_context(Role.INITIATOR, lambda info: None), settings=FAST)
+    transport = kind(make_context(Role.INITIATOR, lambda info: None), settings=PATIENT)
     try:
         return await transport.describe()
     finally:
@@ -197,7 +223,7 @@ async def offer_of(kind: type[DataChannelTransport]) -> Element:
 
 
 async def accepts(kind: type[DataChannelTransport], offer: Element) -> Element:
-    transport = kind(make_context(Role.RESPONDER, lambda info: None), settings=FAST)
+    transport = kind(make_context(Role.RESPONDER, lambda info: None), settings=PATIENT)
     try:
         await transport.accept(from_string(to_string(offer)))
         return await transport.describe()
@@ -229,7 +255,7 @@ async def test_the_offer_of_conversations() -> None:
 
 async def test_candidates_that_follow_are_wrapped_too() -> None:
     sent: list[Element] = []
-    transport = WrappedDataChannelTransport(make_context(Role.INITIATOR, sent.append), settings=FAST)
+    transport = WrappedDataChannelTransport(make_context(Role.INITIATOR, sent.append), settings=PATIENT)
     await transport.describe()
     await transport.ice.restart()
     assert all(isinstance(info, ice_udp.DataChannelTransport) for info in sent)
@@ -252,8 +278,15 @@ async def test_the_port_is_checked(number: int) -> None:
 @pytest.mark.parametrize("change", [{"sctp_map": None}, {"sctp_map": SctpMap(number=5000, protocol="bfcp")}])
 async def test_no_data_channel_is_refused(change: dict[str, Any]) -> None:
     offer = replace(described(await offer_of(DataChannelTransport)), **change)
-    with pytest.raises(RemoteProtocolError, match="without a data channel"):
+    with pytest.raises(RemoteProtocolError, match="no data channel|without a data channel"):
         await accepts(DataChannelTransport, offer)
+
+
+async def test_an_answer_need_not_repeat_the_port() -> None:
+    transport = DataChannelTransport(make_context(Role.INITIATOR, lambda info: None), settings=PATIENT)
+    answer = described(await accepts(DataChannelTransport, await transport.describe()))
+    await transport.accept(replace(answer, sctp_map=None))
+    await transport.aclose()
 
 
 @pytest.mark.parametrize(
@@ -301,7 +334,7 @@ async def test_a_message_is_never_larger_than_the_peer_takes() -> None:
     offer = await offer_of(WrappedDataChannelTransport)
     for limit, expected in ((300, 300), (1160, 1160), (5000, 4640), (0, 64960), (1 << 30, 64960)):
         assert isinstance(offer, ice_udp.DataChannelTransport)
-        transport = WrappedDataChannelTransport(make_context(Role.RESPONDER, lambda info: None), settings=FAST)
+        transport = WrappedDataChannelTransport(make_context(Role.RESPONDER, lambda info: None), settings=PATIENT)
         await transport.accept(replace(offer, max_message_size=limit))
         assert transport.message_size == expected
         await transport.aclose()

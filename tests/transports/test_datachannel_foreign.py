@@ -34,7 +34,6 @@ from jingle.transports.sctp import (
 )
 from jingle.transports.sctp_packets import FIRST, LAST, Envelope, data_chunk
 
-from .conftest import FAST
 from .dtls_pair import eventually
 from .ice_helpers import as_ice
 from .test_foreign_peer import foreigner, to_sdp, to_transport
@@ -201,7 +200,7 @@ async def test_a_negotiated_channel_needs_no_opening(foreigner: RTCPeerConnectio
     own = foreigner.createDataChannel("agreed", negotiated=True, id=6)
     foreign = Foreigner(foreigner)
     foreign.take(own)
-    transport = DataChannelTransport(make_context(Role.RESPONDER, lambda info: None), settings=FAST)
+    transport = DataChannelTransport(make_context(Role.RESPONDER, lambda info: None), settings=PATIENT)
     await foreigner.setLocalDescription(await foreigner.createOffer())
     offer = wrapped(foreigner.localDescription, DataChannelTransport)
     assert isinstance(offer, ice_udp.IceUdpTransport)
@@ -258,7 +257,7 @@ class Rogue(ChannelListener):
 
 @asynccontextmanager
 async def attacked() -> AsyncIterator[tuple[DataChannelStream, Rogue]]:
-    async with linked_pair(settings=FAST) as (ours, theirs):
+    async with linked_pair(settings=PATIENT) as (ours, theirs):
         stream, rogue = DataChannelStream(ours.batching_dtls, port=5000, max_message=1 << 16), Rogue(theirs)
         await asyncio.gather(stream.wait_for_channel(5000), rogue.start())
         yield stream, rogue
