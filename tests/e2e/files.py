@@ -42,6 +42,11 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def only(*names: str) -> list[str]:
+    """The options that leave these transports, in this order."""
+    return [option for name in names for option in ("--transport", name)]
+
+
 async def receive(world: World, *options: str, as_jid: str | None = None, **kwargs: Any) -> Command:
     """`jingle receive inbox` as bob, once it is online."""
     command = await world.start("receive", "inbox", *options, as_jid=as_jid or world.bob, **kwargs)

@@ -12,7 +12,7 @@ from pathlib import Path
 from .accounts import PASSWORD, XmppServer
 from .process import end
 
-ACCOUNTS = 120
+ACCOUNTS = 360
 
 
 class Loopback(XmppServer):

@@ -1,10 +1,11 @@
-"""A network of its own, for a machine that has only the addresses a test gives it (Linux, root)."""
+"""A network of its own, for a machine that has only the addresses a test gives it, and a disk (Linux, root)."""
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.conftest import missing, require_program
 
@@ -50,3 +51,13 @@ def network(*addresses: str, silent: str | None = None) -> Iterator[list[str]]:
         end(holder)
         holder.stdout.close()
         holder.stderr.close()
+
+
+def small_disk(folder: Path, size: str = "2m") -> list[str]:
+    """What goes before a command that is to find a small disk of its own in `folder`; it vanishes with the command."""
+    unshare, mount = require_program("unshare"), require_program("mount")
+    if not is_root():
+        missing("a disk of its own takes root")
+    folder.mkdir(exist_ok=True)
+    script = f'{mount} -t tmpfs -o size={size} tmpfs "$0" && exec "$@"'
+    return [unshare, "--mount", "sh", "-c", script, str(folder)]
