@@ -225,8 +225,8 @@ class PartFile:
 
     # Finding and making
 
-    def _candidates(self) -> list[Path]:
-        return [self._folder / (numbered(self._name, n) + PART_SUFFIX) for n in range(1, MOST_NUMBERS + 1)]
+    def _candidates(self) -> Iterator[Path]:
+        return (self._folder / (numbered(self._name, n) + PART_SUFFIX) for n in range(1, MOST_NUMBERS + 1))
 
     def _leads_inside(self) -> bool:
         """Whether no folder on the way is a link, which could lead anywhere."""
