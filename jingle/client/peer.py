@@ -346,13 +346,13 @@ class Peer:
                     self._offer(IncomingCall.of_proposal(self, event))
             case proposals.Retracted(id=id, reason=reason) | proposals.Finished(id=id, reason=reason):
                 self._withdraw(id, reason.condition.value if reason else "cancel", reason.text if reason else None)
-                self._finish(id)
+                self._finish(id, reason.condition.value if reason else "success")
             case proposals.AnsweredElsewhere(id=id):
                 self._withdraw(id, "cancel", "answered on another device")
             case proposals.RejectedElsewhere(id=id):
                 self._withdraw(id, "cancel", "declined on another device")
             case proposals.Migrated(id=id):
-                self._finish(id)
+                self._finish(id, "success")
             case _:
                 call = self.outgoing.get(getattr(event, "id", ""))
                 if call is not None:
@@ -398,11 +398,11 @@ class Peer:
             if sid == id:
                 offer.withdraw(reason, text, tell=True)
 
-    def _finish(self, id: str) -> None:
+    def _finish(self, id: str, reason: str) -> None:
         """The peer says the session is over; its session-terminate usually came before, or comes right behind."""
         for live in list(self.pump.sessions.values()):
             if live.sid == id:
-                asyncio.get_running_loop().call_later(FINISH_GRACE, live.terminate, "success")
+                asyncio.get_running_loop().call_later(FINISH_GRACE, live.terminate, reason)
 
     def _on_unavailable(self, jid: str) -> None:
         for (peer, _), offer in list(self._pending.items()):
