@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..client import IncomingFile, Offer, Peer
+from ..client import MAX_FILES, IncomingFile, Offer, Peer
 from ..errors import ApplicationFailed, JingleError
 from .options import Online, gather, online_options, set_up_logging
 from .output import Output
 from .progress import Bars
 from .run import run
 from .status import Status, explain
+
+ANOTHER = 3.0
+"""With `--once`: seconds for the next session of a sender who fills one with as many files as it takes."""
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
@@ -39,7 +43,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--once", is_flag=True, help="End after the first file (or the files of the first offer).")
+@click.option("--once", is_flag=True, help="End after the first file (or all files of one `jingle send`).")
 @click.option("--timeout", metavar="N", type=click.FloatRange(min=0), help="Give up waiting after N seconds.")
 @click.option("--max-size", metavar="SIZE", callback=_size, help="Refuse larger files: 500000, 10MB, 1GiB.")
 @click.option(
@@ -99,23 +103,29 @@ class _Inbox:
     async def serve(self, *, once: bool, timeout: float | None) -> Status:
         """Serve until `timeout` seconds pass without anything, or the first offer is done."""
         offers = self._me.incoming()
-        first: str | None = None
+        first: IncomingFile | None = None
+        offered: Counter[str] = Counter()
         coming = asyncio.ensure_future(_next(offers))
         try:
-            while not (once and first is not None and not self._running):
+            while True:
                 awaited: list[asyncio.Future[Any]] = [coming, *self._running]
                 patience = None if self._running else timeout
+                if once and first is not None and not self._running:
+                    patience = ANOTHER if max(offered.values()) == MAX_FILES else 0
                 await asyncio.wait(awaited, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 if coming.done():
                     offer = coming.result()
                     coming = asyncio.ensure_future(_next(offers))
-                    if isinstance(offer, IncomingFile) and (not once or first in (None, offer.sid)):
-                        first = offer.sid
+                    if isinstance(offer, IncomingFile) and (not once or first is None or offer.peer == first.peer):
+                        first = first or offer
+                        if once:
+                            offered[offer.sid] += 1
                         self._start(offer)
                     else:
                         await offer.decline("busy")
                 elif not self._running and not self._ended:
-                    self._output.say("nobody sent anything")
+                    if first is None:
+                        self._output.say("nobody sent anything")
                     break
                 self._ended = False
             return self._status

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..applications.file_transfer.source import OutgoingFile
 from ..client import MAX_FILES, Peer, Transfers
 from ..client.sending import gather_files
 from ..errors import JingleError
@@ -16,6 +17,11 @@ from .output import Output
 from .progress import Bars
 from .run import run
 from .status import Status, explain
+
+AT_ONCE = 2
+"""Sessions at a time, where there are more files than one session takes."""
+
+Files = tuple[OutgoingFile, ...]
 
 
 @click.command()
@@ -61,14 +67,40 @@ async def _send(
             return output.fail(explain(exc, online=False))
         async with me:
             try:
-                for first in range(0, len(paths), MAX_FILES):
-                    await _send_some(me, to, paths[first : first + MAX_FILES], accept_timeout)
+                await _send_all(me, to, paths, accept_timeout)
             except JingleError as exc:
                 return output.fail(explain(exc))
     return Status.DONE
 
 
-async def _send_some(me: Peer, to: str, files: Any, accept_timeout: float) -> None:
+async def _send_all(me: Peer, to: str, files: Files, accept_timeout: float) -> None:
+    """Send any number of files in sessions of a few each; where one fails, no more are begun.
+
+    While the files of one session flow, the next session is negotiated.
+    """
+    waiting = iter([files[first : first + MAX_FILES] for first in range(0, len(files), MAX_FILES)])
+
+    async def one_after_another() -> None:
+        nonlocal waiting
+        try:
+            for some in waiting:
+                await _send_some(me, to, some, accept_timeout)
+        except JingleError:
+            waiting = iter(())
+            raise
+
+    lines = [asyncio.ensure_future(one_after_another()) for _ in range(AT_ONCE)]
+    try:
+        await asyncio.wait(lines)
+        for line in lines:
+            line.result()
+    finally:
+        for line in lines:
+            line.cancel()
+        await asyncio.gather(*lines, return_exceptions=True)
+
+
+async def _send_some(me: Peer, to: str, files: Files, accept_timeout: float) -> None:
     transfers: Transfers
     async with me.send_files(to, files, accept_timeout=accept_timeout) as transfers:
         await transfers.results()

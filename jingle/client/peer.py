@@ -44,7 +44,7 @@ Offer = IncomingCall | IncomingFile | IncomingRequest
 MAX_RINGING = 180.0
 """Seconds for which a call without a proposal may ring: a caller that vanished never gives up."""
 
-MAX_OFFERS = 32
+MAX_OFFERS = 64
 """Offers that wait for the program to look at them; what comes on top is told that we are busy."""
 
 

@@ -65,9 +65,10 @@ async def test_a_folder_of_many_files(world: World) -> None:
     make_file(world.folder / "beside.bin", 5000)
     (tree / "empty").mkdir()
     (tree / "link").symlink_to("/etc", target_is_directory=True)
-    bob = await receive(world, "--loopback")
+    bob = await receive(world, "--once", "--loopback")
     alice = await send(world, "--loopback", "tree", "beside.bin")
     await went_well(alice, bob)
+    assert await bob.exit() == 0, bob
     inbox = world.folder / "inbox"
     found = {str(path.relative_to(inbox)): path for path in inbox.rglob("*") if path.is_file()}
     assert set(found) == {*files, "beside.bin"}
