@@ -15,11 +15,14 @@ from jingle.client import call as call_module
 from jingle.client import incoming as incoming_module
 from jingle.client import peer as peer_module
 from jingle.elements import ice_udp as elements
+from jingle.elements.core import Reason, ReasonCondition
 from jingle.elements.declare import Element
 from jingle.elements.initiation import NS as NS_INITIATION
+from jingle.elements.initiation import Finish, Reject
 from jingle.elements.rtp import NS as NS_RTP
 from jingle.errors import TransportFailed
 from jingle.peer import live as live_module
+from jingle.signalling.binding import ReceivedMessage
 from jingle.transports.ice_udp import IceUdpTransport
 from tests.client.conftest import World
 from tests.client.test_calls import answering, next_offer
@@ -172,6 +175,42 @@ async def test_both_call_directly(world: World) -> None:
     assert await ours.wait(0.1) is None
     await ours.hang_up()
     assert (await theirs.wait(2)) is not None
+
+
+async def test_their_proposal_comes_behind_their_rejection(world: World) -> None:
+    """The loser of a tie (XEP-0353 section 4.1) goes on with the call that stands, whatever comes first."""
+    alice, bob = await world.peer("alice"), await world.peer("bob")
+    ours = asyncio.ensure_future(_wait(alice.call("bob@localhost", audio=jingle.Tone())))
+    await eventually(lambda: any(alice.pump.initiations.state(id) for id in alice.outgoing))
+    rejection = Reject(id=next(iter(alice.outgoing)), reason=None, tie_break=True)
+    alice.pump._receive_message(
+        ReceivedMessage(sender=bob.jid, recipient=alice.jid, id="m", type="chat", payloads=(rejection,))
+    )
+    theirs = await bob.call("alice@localhost", audio=jingle.Tone())
+    assert (await ours).sid == theirs.sid
+    await theirs.hang_up()
+
+
+@pytest.mark.parametrize("proceeded", [True, False])
+async def test_the_peer_says_that_it_has_finished(
+    world: World, monkeypatch: pytest.MonkeyPatch, proceeded: bool
+) -> None:
+    """A finish without a session-terminate, as from a device that lost its session (XEP-0353 section 3.7)."""
+    monkeypatch.setattr(peer_module, "FINISH_GRACE", 0.1)
+    alice, bob = await world.peer("alice"), await world.peer("bob")
+    bob.listen()
+    calling = asyncio.ensure_future(_wait(alice.call("bob@localhost", audio=jingle.Tone())))
+    offer = await next_offer(bob)
+    call = await offer.accept() if proceeded else None
+    finish = Finish(id=offer.sid, reason=Reason(condition=ReasonCondition.CONNECTIVITY_ERROR), migrated=None)
+    bob.pump._receive_message(
+        ReceivedMessage(sender=alice.jid, recipient=bob.jid, id="m", type="chat", payloads=(finish,))
+    )
+    assert await reasons(world, "bob") == [["connectivity-error"]]
+    assert not offer.is_open
+    assert call is None or call.ending is not None
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
 
 
 async def test_two_devices_take_the_call_at_once(world: World) -> None:
