@@ -292,12 +292,14 @@ class IceConnection(aioice.Connection):
     def _pair_remote_candidate(self, remote_candidate: Candidate) -> None:
         """Pair a candidate, a loopback address with our own loopback only.
 
-        Else a peer could have us knock at the services of our own machine.
+        Else a peer could have us knock at the services of our own machine. A pair that its own check made before the
+        candidate was signalled stays: it came from there, and may be the one that works.
         """
+        made = list(self._check_list)
         super()._pair_remote_candidate(remote_candidate)
         if ipaddress.ip_address(remote_candidate._network_host).is_loopback:
-            for pair in [pair for pair in self._check_list if pair.remote_candidate is remote_candidate]:
-                if pair.task is None and not ipaddress.ip_address(pair.local_candidate.host).is_loopback:
+            for pair in [pair for pair in self._check_list if pair not in made]:
+                if not ipaddress.ip_address(pair.local_candidate.host).is_loopback:
                     self._check_list.remove(pair)
 
     # Checks

@@ -62,6 +62,23 @@ async def test_loopback_of_the_peer_is_checked_from_loopback_only(monkeypatch: p
     await pair.aclose()
 
 
+async def test_a_pair_that_the_peers_own_check_made_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chromium checks us from 127.0.0.1; it would take with it a pair that works already."""
+    only_loopback(monkeypatch, "192.0.2.99")
+    pair = TransportPair(options=TransportOptions(loopback=False))
+    monkeypatch.setattr(ice, "open_host", open_anywhere)
+    await pair.initiator.describe()
+    connection = pair.initiator.shared.agent._newest
+    learnt = aioice.Candidate("1", 1, "udp", 1, "127.0.0.1", 50_000, "prflx")
+    connection._remote_candidates.append(learnt)
+    works = aioice.ice.CandidatePair(connection._protocols[0], learnt)
+    works.state = aioice.ice.CandidatePair.State.SUCCEEDED
+    connection._check_list.append(works)
+    await connection.add_remote(aioice.Candidate("2", 1, "udp", 2, "127.0.0.1", 50_000, "host"))
+    assert connection._check_list == [works]
+    await pair.aclose()
+
+
 async def open_anywhere(factory: object, address: str, *, rank: int) -> object:
     """A host base that claims to be on `address`."""
     real = "::1" if ":" in address else "127.0.0.1"
