@@ -21,6 +21,9 @@ SPEECH = ROOT / "jingle" / "demo" / "hello.ogg"
 WAIT = 30.0
 """Seconds for whatever has no bound of its own: generous, for the machine may be busy."""
 
+JINGLE = ("-m", "jingle")
+"""What the interpreter runs."""
+
 Event = dict[str, Any]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+
 from jingle.cli.main import main
-from jingle.client import connect
 
 if __name__ == "__main__":
-    connect.PRECONDITIONS = ()  # type: ignore[attr-defined]
+    # Not by `from jingle.client import connect`, which is the function of that name.
+    importlib.import_module("jingle.client.connect").PRECONDITIONS = ()  # type: ignore[attr-defined]
     main()
