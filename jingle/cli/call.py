@@ -26,9 +26,7 @@ def _digits(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.command()
 @click.argument("jid_to_call", metavar="JID")
 @media_options
-@click.option(
-    "--dtmf", metavar="DIGITS", callback=_digits, help="Digits to dial once connected (0-9, *, #, A-D)."
-)
+@click.option("--dtmf", metavar="DIGITS", callback=_digits, help="Digits to dial once connected (0-9, *, #, A-D).")
 @click.option(
     "--ring-timeout",
     metavar="N",

@@ -13,7 +13,7 @@ from ..elements.sdp_extension import SdpAttribute, SdpLine, SdpMedia, SdpSession
 from ..errors import RemoteProtocolError
 from .attributes import format_connection, format_rtcp, read_connection, read_rtcp
 from .draft import Malformed, split
-from .leftovers import ELEMENT, MAPPED_TRANSPORTS, bare, collect, has_extras, restore
+from .leftovers import ELEMENT, MAPPED_TRANSPORTS, bare, collect, find_remarkable, restore
 from .model import Attribute, Connection, Direction, MediaDescription, Rtcp
 from .rules import NAME, direction_of, line, senders_of, word
 from .rules_rtp import RTP_RULES, describe, read_description, uneven
@@ -214,10 +214,8 @@ def media_of(content: Content, mid: str, role: Role, action: Action) -> MediaDes
     Raises:
         RemoteProtocolError: It holds what SDP cannot carry, or contradicts itself.
     """
-    description, transport = (
-        bare(part) if part is not None and has_extras(part) else part
-        for part in (content.description, content.transport)
-    )
+    of_description, of_transport = find_remarkable(content.description), find_remarkable(content.transport)
+    description, transport = bare(content.description, of_description), bare(content.transport, of_transport)
     if description is None and action in (Action.TRANSPORT_INFO, Action.TRANSPORT_REPLACE, Action.TRANSPORT_ACCEPT):
         # What a fragment says in the place of an `m=` line that it does not know (RFC 8840 section 9).
         description = rtp.RtpDescription(media="audio", payload_types=(rtp.PayloadType(id=0),))
@@ -249,8 +247,11 @@ def media_of(content: Content, mid: str, role: Role, action: Action) -> MediaDes
     if isinstance(transport, ice_udp.DataChannelTransport):
         fields["max_message_size"] = transport.max_message_size
     _read_extension(fields, extension)
-    fields["attributes"] = (*fields.get("attributes", ()), *_jingle_only(content, fields, action))
-    return MediaDescription(**fields)
+    media = MediaDescription(**fields)
+    told = PARTS.get(action, (False, False))
+    remarkable = [*(of_description if told[0] else ()), *(of_transport if told[1] else ())]
+    only = _jingle_only(content, remarkable, media, action)
+    return replace(media, attributes=(*media.attributes, *only)) if only else media
 
 
 def _said(raw: str | None, read: Any, usual: Any) -> Any:
@@ -264,6 +265,8 @@ def _said(raw: str | None, read: Any, usual: Any) -> Any:
 
 
 def _read_extension(fields: dict[str, Any], extension: SdpMedia) -> None:
+    if not extension.lines and not extension.attributes:
+        return
     formats = [kind.id for kind in fields.get("payload_types", ())]
     found = read_carried([*carried_lines(extension)], "media", formats)
     if "mid" in found:
@@ -311,32 +314,34 @@ def read_carried(lines: Iterable[str], level: str, formats: Iterable[int] = ()) 
         raise RemoteProtocolError(str(exc)) from None
 
 
-def _jingle_only(content: Content, fields: dict[str, Any], action: Action) -> list[Attribute]:
+def _jingle_only(
+    content: Content, remarkable: list[Element], media: MediaDescription, action: Action
+) -> list[Attribute]:
     """Return the attributes that carry what Jingle says and SDP has no word for."""
     found = []
     transport = content.transport
     told = PARTS.get(action, (False, False))
     if told[1]:
         namespace = transport.NAMESPACE if isinstance(transport, MAPPED_TRANSPORTS) else "none"
-        without = {name: value for name, value in fields.items() if name != "attributes"}
-        if namespace != usual_namespace(MediaDescription(**without)):
+        if namespace != usual_namespace(media):
             found.append(Attribute(name=TRANSPORT, value=namespace))
     if isinstance(content.description, rtp.RtpDescription):
         found += [Attribute(name=name, value=value) for name, value in uneven(content.description)]
     kept = collect(
         content,
+        remarkable,
         told=told,
         has_senders=action is Action.CONTENT_MODIFY or told == (True, True),
-        of_sctp_map=_unsaid_of_sctp_map(sctp_map_of(transport), fields),
+        of_sctp_map=_unsaid_of_sctp_map(sctp_map_of(transport), media),
     )
     return found + [Attribute(name=ELEMENT, value=each) for each in kept]
 
 
-def _unsaid_of_sctp_map(found: ice_udp.SctpMap | None, fields: dict[str, Any]) -> dict[str, str]:
+def _unsaid_of_sctp_map(found: ice_udp.SctpMap | None, media: MediaDescription) -> dict[str, str]:
     """Return the attributes of a `<sctpmap/>` that neither `a=sctp-port` nor the `m=` line tells."""
-    if found is None or fields["sctp_map"] is not None:
+    if found is None or media.sctp_map is not None:
         return {}
     kept = {} if found.streams is None else {"streams": str(found.streams)}
-    if found.protocol != next(iter(fields.get("formats", ())), "webrtc-datachannel"):
+    if found.protocol != next(iter(media.formats), "webrtc-datachannel"):
         kept["protocol"] = found.protocol
     return kept

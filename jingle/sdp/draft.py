@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..elements import bounds, rtp
+from ..elements.model import unchecked
 from ..elements.values import UNSIGNED_INT
 from .model import Attribute
 
@@ -207,7 +208,8 @@ class Draft:
 
     def _payload_type(self, number: int) -> rtp.PayloadType:
         name, clockrate, channels = completed(number, *self.rtpmaps.get(number, (None, None, None)))
-        return rtp.PayloadType(
+        return unchecked(
+            rtp.PayloadType,
             id=number,
             name=name,
             clockrate=clockrate,

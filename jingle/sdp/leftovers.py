@@ -55,6 +55,9 @@ IDENTITY: dict[str, tuple[str, ...]] = {
 # What is left over of an element, beside what it has no field for.
 
 
+NOTHING: tuple[dict[str, str], list[Element]] = ({}, [])
+
+
 def _of_description(description: rtp.RtpDescription) -> tuple[dict[str, str], list[Element]]:
     said = [source for source in description.sources if source.parameters]
     kept: dict[str, str] = {}
@@ -73,7 +76,7 @@ def _of_description(description: rtp.RtpDescription) -> tuple[dict[str, str], li
 
 def _of_payload_type(kind: rtp.PayloadType) -> tuple[dict[str, str], list[Element]]:
     if kind.name is not None and kind.clockrate is not None:
-        return {}, []
+        return NOTHING
     _, clockrate, channels = completed(kind.id, kind.name, kind.clockrate, kind.channels)
     kept = {}
     if kind.clockrate not in (None, clockrate):
@@ -126,38 +129,66 @@ LEFT: dict[type[Element], Callable[[Any], tuple[dict[str, str], list[Element]]]]
 }
 
 
-def collect(content: Content, *, told: tuple[bool, bool], has_senders: bool, of_sctp_map: dict[str, str]) -> list[str]:
+def collect(
+    content: Content,
+    remarkable: list[Element],
+    *,
+    told: tuple[bool, bool],
+    has_senders: bool,
+    of_sctp_map: dict[str, str],
+) -> list[str]:
     """Return what SDP cannot say of a content, as the values of the attributes that carry it.
 
     Args:
         content: What the section was made from.
+        remarkable: What `find_remarkable` found in the parts of it that are told.
         told: Whether the section will become a description, and a transport, in the action it came in.
         has_senders: The direction of the section will become `senders`, which it does in some actions only.
         of_sctp_map: Attributes of a `<sctpmap/>` that the section does not tell.
     """
-    description = content.description if told[0] else None
-    transport = content.transport if told[1] else None
-    said = [each for each in (description, transport) if isinstance(each, (rtp.RtpDescription, *MAPPED_TRANSPORTS))]
-    parts = (content.description, content.transport, content.security, *_foreign(content))
-    foreign = [part for part in parts if part is not None and all(part is not each for each in said)]
+    description = content.description if not (told[0] and is_said(content.description)) else None
+    transport = content.transport if not (told[1] and is_said(content.transport)) else None
+    parts = (description, transport, content.security, *_foreign(content))
     kept = {} if content.disposition is None else {"disposition": content.disposition}
     if content.creator is not Role.INITIATOR:
         kept["creator"] = content.creator.value
     if not has_senders and content.senders is not None:
         kept["senders"] = content.senders.value
-    shells = [_shell(content, kept, foreign)]
-    for element in (inner for part in said for inner in _within(part)):
+    shells = [_shell(content, kept, [part for part in parts if part is not None])]
+    for element in remarkable:
         left = LEFT.get(element.__class__)
-        if left is not None:
-            attributes, children = left(element)
-        elif element.__class__ is ice_udp.SctpMap:
-            attributes, children = of_sctp_map, []
-        elif element.extra or element.extra_attributes:
-            attributes, children = {}, []
-        else:
-            continue
-        shells.append(_shell(element, attributes, [*children, *_foreign(element)]))
+        attributes, children = left(element) if left is not None else NOTHING
+        if element.__class__ is ice_udp.SctpMap:
+            attributes = of_sctp_map
+        if attributes or children or element.extra or element.extra_attributes:
+            shells.append(_shell(element, attributes, [*children, *_foreign(element)]))
     return [one_line(shell) for shell in shells if shell is not None]
+
+
+def is_said(part: Element | None) -> bool:
+    """Whether SDP has words for a description or transport."""
+    return isinstance(part, (rtp.RtpDescription, *MAPPED_TRANSPORTS))
+
+
+def find_remarkable(part: Element | None) -> list[Element]:
+    """Return what is in a description or transport, and may hold more than SDP can say."""
+    if part is None or not is_said(part):
+        return []
+    found, remarkable = [part], []
+    for each in found:
+        values, kind = each.__dict__, each.__class__
+        if values["extra"] or values["extra_attributes"] or kind in LEFT or kind is ice_udp.SctpMap:
+            remarkable.append(each)
+        fields = _FIELDS.get(kind)
+        if fields is None:
+            fields = _child_fields(kind)
+        for field in fields:
+            value = values[field]
+            if value.__class__ is tuple:
+                found += value
+            elif value is not None and not (field == "encryption" and not value.cryptos):
+                found.append(value)
+    return remarkable
 
 
 def _foreign(element: Element) -> list[Element]:
@@ -173,31 +204,16 @@ def one_line(xml: ET.Element) -> str:
     return FORBIDDEN_IN_LINE.sub(lambda found: f"&#{ord(found.group())};", to_text(xml))
 
 
-def _within(element: Element) -> list[Element]:
-    """Return an element and all in it that SDP says, in order."""
-    found = [element]
-    for each in found:
-        values = each.__dict__
-        for field in _FIELDS.get(each.__class__) or _child_fields(each.__class__):
-            value = values[field]
-            if value.__class__ is tuple:
-                found += value
-            elif value is not None and not (field == "encryption" and not value.cryptos):
-                found.append(value)
-    return found
-
-
 _FIELDS: dict[type[Element], tuple[str, ...]] = {}
+"""What `_child_fields` has worked out."""
 
 
 def _child_fields(model: type[Element]) -> tuple[str, ...]:
-    """Return the fields of a model that hold elements, worked out once."""
-    known = _FIELDS.get(model)
-    if known is None:
-        slots = plan_of(model).in_order
-        holding = [slot.field for slot in slots if slot.kind in ("child", "children")]
-        known = _FIELDS[model] = tuple([field for field in holding if field not in ("extra", "channels")])
-    return known
+    """Work out the fields of a model that hold elements."""
+    slots = plan_of(model).in_order
+    holding = [slot.field for slot in slots if slot.kind in ("child", "children")]
+    _FIELDS[model] = tuple([field for field in holding if field not in ("extra", "channels")])
+    return _FIELDS[model]
 
 
 def _shell(element: Element, kept: dict[str, str], children: list[Element]) -> ET.Element | None:
@@ -213,24 +229,23 @@ def _shell(element: Element, kept: dict[str, str], children: list[Element]) -> E
     return shell
 
 
-def has_extras(part: Element) -> bool:
-    """Whether anything in a description or transport that SDP says has more to it than SDP can say."""
-    return isinstance(part, (rtp.RtpDescription, *MAPPED_TRANSPORTS)) and any(
-        each.extra or each.extra_attributes for each in _within(part)
-    )
+def bare(part: Element | None, remarkable: list[Element]) -> Element | None:
+    """Return a description or transport without what `collect` takes out of it: text could not carry it on."""
+    if part is None or not any(each.extra or each.extra_attributes for each in remarkable):
+        return part
+    return _stripped(part)
 
 
-def bare(element: Element) -> Element:
-    """Return an element without what `collect` has taken out of it: text could not carry it any further."""
+def _stripped(element: Element) -> Element:
     foreign = _foreign(element)
     kept = [each for each in element.extra if all(each is not other for other in foreign)]
     changes: dict[str, Any] = {"extra": tuple(kept), "extra_attributes": ()}
     for field in _child_fields(type(element)):
         value = getattr(element, field)
         if isinstance(value, tuple):
-            changes[field] = tuple([bare(each) for each in value])
+            changes[field] = tuple([_stripped(each) for each in value])
         elif value is not None:
-            changes[field] = bare(value)
+            changes[field] = _stripped(value)
     return replace(element, **changes)
 
 

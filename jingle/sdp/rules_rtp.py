@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from ..elements import rtp
-from ..elements.core import Role
+from ..elements.core import Role, Senders
 from ..errors import RemoteProtocolError
 from .draft import SPACE, completed, joined, pair
 from .model import Direction, HeaderExtension, MediaDescription
@@ -20,6 +21,10 @@ MAXPTIMES = "jingle-maxptime"
 
 _NOT_IN_NAME = re.compile("[=;\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 _NOT_IN_VALUE = re.compile("[;\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
+
+
+_vocabulary = lru_cache(maxsize=512)(word)
+"""For names of codecs and feedback, of which there are few."""
 
 
 def _parameter(found: rtp.Parameter) -> rtp.Parameter | None:
@@ -43,7 +48,7 @@ def _messages(found: tuple[rtp.Feedback, ...]) -> tuple[rtp.Feedback, ...]:
 
 
 def _message(found: rtp.Feedback) -> rtp.Feedback:
-    word(found.type if found.subtype is None else f"{found.type}{found.subtype or ' '}", "feedback")
+    _vocabulary(found.type if found.subtype is None else f"{found.type}{found.subtype or ' '}", "feedback")
     if not found.parameters:
         return found
     if found.subtype is None:
@@ -64,7 +69,7 @@ def _payload_type(kind: rtp.PayloadType) -> rtp.PayloadType:
     """Return a payload type as the text of an SDP would give it back."""
     parameters = tuple([each for each in map(_parameter, kind.parameters) if each is not None])
     feedback = _messages(kind.feedback)
-    if kind.name is not None and "/" in word(kind.name, "encoding"):
+    if kind.name is not None and "/" in _vocabulary(kind.name, "encoding"):
         raise RemoteProtocolError(f"the encoding {kind.name[:40]!a} cannot be written as SDP")
     name, clockrate, channels = completed(kind.id, kind.name, kind.clockrate, kind.channels)
     made = (name, clockrate, channels, None, None, parameters, feedback)
@@ -127,6 +132,7 @@ def _extensions_to_element(media: MediaDescription, role: Role) -> Fields:
     return {"header_extensions": tuple([_extension_to_element(each, role) for each in media.header_extensions])}
 
 
+@lru_cache(maxsize=512)
 def _extension_to_element(each: HeaderExtension, role: Role) -> rtp.HeaderExtension:
     direction = each.direction
     senders = senders_of(direction, role) if direction and direction is not Direction.SENDRECV else None
@@ -134,20 +140,27 @@ def _extension_to_element(each: HeaderExtension, role: Role) -> rtp.HeaderExtens
 
 
 def _extensions_to_media(description: rtp.RtpDescription, role: Role) -> Fields:
-    found = []
-    for each in description.header_extensions:
-        direction = direction_of(each.effective_senders, role)
-        found.append(
-            HeaderExtension(
-                id=each.id,
-                uri=word(each.uri, "header extension"),
-                direction=None if direction is Direction.SENDRECV else direction,
-                attributes=tuple(
-                    [rtp.HeaderExtensionParameter(name=name, value=value) for name, value in _words(each.parameters)]
-                ),
-            )
+    return {
+        "header_extensions": tuple(
+            [
+                _extension_to_media(each.id, each.uri, each.effective_senders, role, tuple(_words(each.parameters)))
+                for each in description.header_extensions
+            ]
         )
-    return {"header_extensions": tuple(found)}
+    }
+
+
+@lru_cache(maxsize=512)
+def _extension_to_media(
+    id: int, uri: str, senders: Senders, role: Role, attributes: tuple[tuple[str, str | None], ...]
+) -> HeaderExtension:
+    direction = direction_of(senders, role)
+    return HeaderExtension(
+        id=id,
+        uri=word(uri, "header extension"),
+        direction=None if direction is Direction.SENDRECV else direction,
+        attributes=tuple([rtp.HeaderExtensionParameter(name=name, value=value) for name, value in attributes]),
+    )
 
 
 def _sources(found: tuple[rtp.Source, ...]) -> tuple[rtp.Source, ...]:

@@ -13,7 +13,7 @@ from ..elements.ice_options import Renomination, Trickle
 from ..elements.sdp_extension import CandidateExtension
 from ..errors import RemoteProtocolError
 from .model import Candidate, Connection, Fingerprint, MediaDescription, RemoteCandidate, Rtcp
-from .rules import Fields, MappingRule, word
+from .rules import WORD, Fields, MappingRule, word
 
 NETWORK = Connection()
 """The address that says "see the candidates", with port 9 (RFC 8840 section 4.1.1)."""
@@ -85,7 +85,7 @@ def candidate_from_element(element: ice_udp.AnyCandidate) -> Candidate:
 
 
 def _credentials(element: ice_udp.AnyIceTransport, role: Role) -> Fields:
-    if element.pwd is not None and len(element.pwd.split()) != 1:
+    if element.pwd is not None and not WORD.fullmatch(element.pwd):
         raise RemoteProtocolError("the password cannot be written as SDP")  # and is not to be told to a log
     return {
         "ice_ufrag": None if element.ufrag is None else word(element.ufrag, "ufrag"),

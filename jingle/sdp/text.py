@@ -9,7 +9,8 @@ from typing import Any
 from ..elements import bounds, rtp
 from ..elements.values import UNSIGNED_SHORT
 from ..errors import LocalProtocolError, SdpError
-from .attributes import RULES, Rule, format_connection, read_connection
+from .attribute_kinds import Rule
+from .attributes import RULES, format_connection, read_connection
 from .draft import LINE_ORDER, NUMBER, SPACE, Draft, Malformed, number, shown, split, words
 from .model import MediaDescription, Origin, Section, SessionDescription
 from .rules import NAME
@@ -131,39 +132,40 @@ class _Parser:
         self.begun = False
 
     def read(self, line: str) -> None:
-        kind, value = line[:1], line[2:]
-        if not self.begun:
+        kind, value = line[:2], line[2:]
+        if kind == "a=" and self.begun:
+            self._attribute(value)
+        elif not self.begun:
             if line.strip(SPACE) != "v=0":
                 raise Malformed("a description begins with v=0")
             self.begun = True
-        elif line[1:2] != "=":
+        elif kind[1:] != "=":
             raise Malformed(f"{shown(line)} is not of the form x=...")
-        elif kind == "a":
-            self._attribute(value)
         elif len(value) > bounds.ATTRIBUTE:
             raise Malformed(f"the line is longer than {bounds.ATTRIBUTE} characters")
-        elif kind == "m":
+        elif kind == "m=":
             self._media(value)
-        elif not self._session_line(kind, value):
-            self._common_line(kind, value)
+        elif not self._session_line(kind[0], value):
+            self._common_line(kind[0], value)
 
     def _attribute(self, line: str) -> None:
         name, colon, value = line.partition(":")
-        longest = bounds.TEXT if name.startswith(JINGLE_ONLY) else bounds.ATTRIBUTE
-        if len(line) > longest:
-            raise Malformed(f"the line is longer than {longest} characters")
+        if len(line) > bounds.ATTRIBUTE and not (name.startswith(JINGLE_ONLY) and len(line) <= bounds.TEXT):
+            raise Malformed(f"the line is longer than {bounds.ATTRIBUTE} characters")
         rule = self.rules.get(name)
         if rule is None:
             if not NAME.fullmatch(name):
                 raise Malformed(f"{shown(name)} is no name of an attribute")
             self.current.keep(name, value if colon else None)
-            return
-        rule.read(self.current, value)
-        if name == "mid":
-            mid = self.current.values["mid"]
-            if mid in self.mids:
-                raise Malformed(f"the mid {shown(mid)} is used twice")
-            self.mids.add(mid)
+        else:
+            rule.read(self.current, value)
+            if name == "mid":
+                self._mid(self.current.values["mid"])
+
+    def _mid(self, mid: str) -> None:
+        if mid in self.mids:
+            raise Malformed(f"the mid {shown(mid)} is used twice")
+        self.mids.add(mid)
 
     def _media(self, value: str) -> None:
         media, raw_port, profile, *formats = words(value, 3, "the media section")

@@ -440,7 +440,7 @@ REFUSED: list[tuple[Jingle, str]] = [
     (audio("<bandwidth type='A:B'>1</bandwidth>"), "bandwidth"),
     (audio("<bandwidth type='AS'>1&#13;2</bandwidth>"), "bandwidth"),
     (refused(transport=ice_udp.IceUdpTransport(ufrag="a b")), "ufrag"),
-    (refused(transport=ice_udp.IceUdpTransport(pwd="a b")), "password cannot"),
+    (refused(transport=ice_udp.IceUdpTransport(pwd=" ab")), "password cannot"),
     (refused(transport=ice_udp.IceUdpTransport(candidates=(ice_udp.Candidate(ip=EVIL, **HOST),))), "address"),
     (
         refused(transport=ice_udp.IceUdpTransport(candidates=(ice_udp.Candidate(ip="x", id="a b", **HOST),))),
