@@ -2,8 +2,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+BROWSER := tests/interop/browser
 
-.PHONY: demo test lint bench clean servers
+.PHONY: demo test interop lint bench clean servers browser
 
 $(VENV)/installed: pyproject.toml
 	@echo "== making a virtual environment in $(VENV) (once; a minute or so)"
@@ -22,13 +23,23 @@ demo: $(VENV)/installed  ## place a real call between two peers on this machine
 servers:  ## the real servers the tests talk to, through apt-get, when they are not there yet
 	@sh tests/install_servers.sh
 
+browser: $(BROWSER)/node_modules/.package-lock.json  ## what the tests' client in a browser is made of, through npm
+
+$(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
+	@sh tests/install_servers.sh browser
+	@echo "== installing the client that the tests run in a browser"
+	@cd $(BROWSER) && npm ci --silent || echo "== could not install it" >&2
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy jingle tests
 
 test: $(VENV)/installed-dev servers lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/interop
+
+interop: $(VENV)/installed-dev browser  ## the same with a foreign client: stanza.js in Chromium
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/interop
 
 bench: $(VENV)/installed-dev
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -1,11 +1,16 @@
 #!/bin/sh
-# Install the real servers the tests run against, where they are missing and apt-get is there.
+# Install the real servers the tests run against, and with `browser` the browser too, where they are missing and apt-get is there.
 # Where that is impossible this says so and succeeds: the tests then name each group they could not run.
 set -u
 need=""
 command -v prosody >/dev/null 2>&1 || need="$need prosody"
 command -v turnserver >/dev/null 2>&1 || need="$need coturn"
 command -v ip >/dev/null 2>&1 || need="$need iproute2"
+if [ "${1:-}" = browser ]; then
+    command -v chromium >/dev/null 2>&1 || need="$need chromium"
+    command -v node >/dev/null 2>&1 || need="$need nodejs"
+    command -v npm >/dev/null 2>&1 || need="$need npm"
+fi
 [ -z "$need" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "== no apt-get here: please install$need by hand" >&2

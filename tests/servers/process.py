@@ -19,8 +19,10 @@ STOPPING = 5.0
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], *, port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a server, wait until it listens on `port`, and end it with the block, by its process id."""
+def running(
+    command: Sequence[str], *, port: int, folder: Path, also: Sequence[int] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a server, wait until it listens on `port` and `also`, and end it with the block, by its process id."""
     log = folder / f"{Path(command[0]).name}.out"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -28,7 +30,7 @@ def running(command: Sequence[str], *, port: int, folder: Path) -> Iterator[subp
         )
     try:
         deadline = time.monotonic() + STARTING
-        while not _listens(port):
+        while not all(_listens(each) for each in (port, *also)):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{command[0]} did not start:\n{log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.05)

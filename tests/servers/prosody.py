@@ -34,8 +34,11 @@ c2s_ports = {{ {port} }}
 c2s_direct_tls_ports = {{}}
 s2s_ports = {{}}
 s2s_direct_tls_ports = {{}}
-http_ports = {{}}
+http_ports = {{ {http_port} }}
+http_interfaces = {{ "127.0.0.1" }}
+http_default_host = "localhost"
 https_ports = {{}}
+consider_websocket_secure = true
 proxy65_ports = {{ {proxy_port} }}
 proxy65_interfaces = {{ "127.0.0.1" }}
 c2s_require_encryption = true
@@ -44,7 +47,7 @@ authentication = "internal_plain"
 storage = "internal"
 modules_enabled = {{
   "roster", "saslauth", "tls", "disco", "carbons", "mam", "offline", "pep", "blocklist", "ping", "smacks",
-  "csi_simple"{modules}
+  "csi_simple", "websocket"{modules}
 }}
 modules_disabled = {{ "s2s" }}
 smacks_hibernation_time = {hibernation}
@@ -65,11 +68,16 @@ turn_external_ttl = 3600
 
 
 class Prosody(XmppServer):
-    """Where a running Prosody is, and how to get accounts on it."""
+    """Where a running Prosody is, and how to get accounts on it.
 
-    def __init__(self, folder: Path, port: int, *, proxy_port: int, offers_relay: bool) -> None:
+    Attributes:
+        websocket: Where clients in browsers connect (RFC 7395).
+    """
+
+    def __init__(self, folder: Path, port: int, *, proxy_port: int, http_port: int, offers_relay: bool) -> None:
         super().__init__(port=port, ca_file=folder / "certs" / "localhost.crt")
         self.proxy_port = proxy_port
+        self.websocket = f"ws://127.0.0.1:{http_port}/xmpp-websocket"
         self.offers_relay = offers_relay
         self._data = folder / "data" / "localhost"
         self._numbers = itertools.count(1)
@@ -101,7 +109,7 @@ class Prosody(XmppServer):
 def prosody(folder: Path, turn: Coturn | None = None) -> Iterator[Prosody]:
     """Run a Prosody in `folder` that hands out credentials for `turn` (XEP-0215)."""
     program = require_program("prosody")
-    port, proxy_port = free_ports(2)
+    port, proxy_port, http_port = free_ports(3)
     (folder / "certs").mkdir(parents=True)
     (folder / "data").mkdir()
     write_certificate(folder / "certs")
@@ -112,13 +120,14 @@ def prosody(folder: Path, turn: Coturn | None = None) -> Iterator[Prosody]:
             folder=folder,
             port=port,
             proxy_port=proxy_port,
+            http_port=http_port,
             hibernation=HIBERNATION,
             modules=', "turn_external"' if turn is not None else "",
             turn=TURN.format(turn=turn) if turn is not None else "",
         )
     )
-    with running([program, "--config", str(config), "-F"], port=port, folder=folder):
-        yield Prosody(folder, port, proxy_port=proxy_port, offers_relay=turn is not None)
+    with running([program, "--config", str(config), "-F"], port=port, also=(http_port,), folder=folder):
+        yield Prosody(folder, port, proxy_port=proxy_port, http_port=http_port, offers_relay=turn is not None)
 
 
 def write_certificate(folder: Path, name: str = "localhost") -> Path:
