@@ -66,8 +66,13 @@ class Lamp(Element):
     main: Socket | None = child(default=None)
 
 
+LAMPS = {tag: model for tag, model in machinery.REGISTRY.items() if LAMP in tag}
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _forget_the_lamps() -> Iterator[None]:
+    # Parallel runs may leave this module and come back to it.
+    machinery.REGISTRY.update(LAMPS)
     yield
     for tag in [tag for tag in machinery.REGISTRY if LAMP in tag]:
         del machinery.REGISTRY[tag]
