@@ -12,7 +12,8 @@ from ..elements.rtp import RtpDescription
 from ..errors import ApplicationFailed, SessionEnded, TransportFailed
 from ..media.base import Source
 from ..peer.content import LiveContent
-from ..peer.live import BUNDLE, Ending, LiveSession
+from ..peer.live import Ending, LiveSession
+from ..peer.negotiation import BUNDLE
 from ..peer.pump import Pump
 from .call import Call, first, media_of, stats_fields, stats_of
 

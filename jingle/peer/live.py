@@ -1,7 +1,7 @@
-"""One session while it lives: the engine's decisions carried out on transports and applications.
+"""One session while it lives: its contents, its tasks, its end.
 
-The engine says what is to be done, one event after another; this module does it, and tells the engine the facts that
-come back. All tasks of a session are kept in one set, so that nothing survives its end.
+The engine says what is to be done, one event after another, and `Negotiation` does it. All tasks of a session are kept
+in one set here, so that nothing survives its end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..applications.base import Application
-from ..elements.core import Action, Content, Group, Reason, ReasonCondition, Role
+from ..elements.core import Action, Content, Group, Reason, ReasonCondition
 from ..elements.declare import Element
 from ..errors import ApplicationFailed, JingleError, LocalProtocolError, MediaError, ProtocolError, TransportFailed
 from ..session import events
@@ -22,21 +22,13 @@ from ..session.engine import Session
 from ..session.state import SessionState
 from ..transports.base import Kind
 from .content import LiveContent
+from .negotiation import Negotiation
 from .outbox import Info, Outbox
 
 log = logging.getLogger(__name__)
 
 MAX_BACKLOG = 256
 """Events of one session that may wait for slow transports; a peer that sends more is cut off."""
-
-BUNDLE = "BUNDLE"
-"""The semantics of a group that shares one transport (XEP-0338, RFC 9143)."""
-
-HANGUP_GRACE = 1.5
-"""Seconds a session-terminate may come behind the end of its media: the two travel on different roads."""
-
-REPLACE_GRACE = 5.0
-"""Seconds a responder gives the initiator to replace a transport that failed, before it proposes one itself."""
 
 TERMINATE_TIMEOUT = 1.0
 """Seconds to wait for the answer to our session-terminate before transports are closed under it."""
@@ -116,6 +108,7 @@ class LiveSession:
         self._connected_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._freeing: set[asyncio.Future[None]] = set()
+        self._negotiation = Negotiation(self)
         self._outbox = Outbox(self._send_infos, self._end_contents)
         self._keeper = loop.create_task(self._keep(), name=f"jingle session {session.sid}")
 
@@ -175,8 +168,14 @@ class LiveSession:
         if not self.accepted.done():
             self.accepted.set_result(None)
         for name in names:
-            content = self.contents[name]
-            content.task = self._spawn(self._hold_open(content) if content.is_idle else self._bring_up(content))
+            self._negotiation.begin(name)
+
+    def mark_started(self, content: LiveContent) -> None:
+        """Note that the application of a content runs."""
+        content.started = True
+        if not self.begun.done() and self.accepted_at is not None:
+            self.begun.set_result((content, asyncio.get_running_loop().time() - self.accepted_at))
+        self._note_connected()
 
     def accept(self, answers: Sequence[Content], groups: tuple[Group, ...]) -> None:
         """Send the session-accept and begin to connect."""
@@ -228,7 +227,8 @@ class LiveSession:
         freeing.add_done_callback(self._freeing.discard)
         return freeing
 
-    async def _discard_all(self, ids: Iterable[events.ContentId], reason: str | None) -> None:
+    async def discard_all(self, ids: Iterable[events.ContentId], reason: str | None) -> None:
+        """Discard several contents at once."""
         await asyncio.gather(*(self.discard(id.name, reason) for id in ids))
 
     async def _free_content(self, content: LiveContent, reason: str | None) -> None:
@@ -256,7 +256,7 @@ class LiveSession:
             return
         self.act(lambda session: session.remove_content(*(content.id for content in contents), reason=reason))
         for content in contents:
-            self._spawn(self.discard(content.name, reason.condition.value))
+            self.spawn(self.discard(content.name, reason.condition.value))
 
     def inform(self, payload: Element) -> None:
         """Send a session-info; nothing happens where the session has ended."""
@@ -293,7 +293,7 @@ class LiveSession:
     # The session's tasks
 
     async def _keep(self) -> None:
-        self._spawn(self._work())
+        self.spawn(self._work())
         await self._over.wait()
         self._outbox.close()
         tasks = list(self._tasks)
@@ -305,7 +305,8 @@ class LiveSession:
         finally:
             self._settle()
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a task of the session's: it ends with the session, and what goes wrong in it ends the session."""
         task = asyncio.get_running_loop().create_task(self._guard(coroutine))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -335,138 +336,11 @@ class LiveSession:
     async def _work(self) -> None:
         while True:
             event = await self._backlog.get()
-            await self._guard(self._carry_out(event))
+            await self._guard(self._work_off(event))
 
-    async def _carry_out(self, event: events.Event) -> None:
-        match event:
-            case events.SessionInitiated(groups=groups):
-                await self._take_offers(groups)
-            case events.SessionAccepted(contents=answers):
-                await self._take_answers(answers)
-            case events.TransportInfo(content=id, transport=transport):
-                await self._take_transport_info(id, transport)
-            case events.SessionInfo(payload=payload):
-                self._take_info(payload)
-            case events.DescriptionInfo(content=id, description=description):
-                if (described := self.contents.get(id.name)) is not None:
-                    with contextlib.suppress(ProtocolError):  # advice, never a reason to fail
-                        described.application.description_info(description)
-            case events.ContentAdded(contents=added):
-                reason = Reason(condition=ReasonCondition.UNSUPPORTED_APPLICATIONS)
-                refused = [events.ContentId(content.creator, content.name) for content in added]
-                self.act(lambda session: session.reject_content(*refused, reason=reason))
-            case events.ContentRejected(contents=ids, reason=why):
-                await self._discard_all(ids, why.condition.value if why is not None else "decline")
-            case events.ContentRemoved(contents=ids, reason=why):
-                await self._discard_all(ids, why.condition.value if why is not None else None)
-                if self.contents and not self.active:
-                    self.terminate("success")
-            case events.ContentModified(content=id, senders=senders):
-                if (modified := self.contents.get(id.name)) is not None:
-                    modified.senders = senders
-                    modified.application.set_senders(senders)
-            case events.SecurityInfo(content=id, security=security):
-                if (secured := self.contents.get(id.name)) is not None and secured.precondition is not None:
-                    secured.precondition.accept(security)
-            case events.TransportReplaced(content=id, transport=transport):
-                await self._take_replacement(id, transport)
-            case events.TransportAccepted(content=id, transport=transport):
-                if (accepted := self.contents.get(id.name)) is not None:
-                    await accepted.take_acceptance(transport)
-                    accepted.task = self._spawn(self._bring_up(accepted))
-            case events.TransportRejected(content=id):
-                if (rejected := self.contents.get(id.name)) is not None:
-                    await self._go_on(rejected)
+    async def _work_off(self, event: events.Event) -> None:
+        await self._negotiation.carry_out(event)
         self.on_event(event)
-
-    async def _take_offers(self, groups: Sequence[Group]) -> None:
-        """Take what is offered; what we cannot do, as the video of a call, stays idle or is left out (section 7.2.8).
-
-        Raises:
-            ApplicationFailed: There is nothing that we can do.
-            TransportFailed: A transport is not protected.
-        """
-        refusals: dict[str, ApplicationFailed] = {}
-        for name, content in self.contents.items():
-            try:
-                content.take_description()
-            except ApplicationFailed as exc:
-                refusals[name] = exc
-        if len(refusals) == len(self.contents):
-            raise next(iter(refusals.values()))
-        for name, refusal in refusals.items():
-            if not self.contents[name].idle():
-                await self.discard(name, refusal.reason)
-        await self._bundle(groups)
-        for content in self.contents.values():
-            await content.take_transport()
-
-    async def _bundle(self, groups: Sequence[Group]) -> None:
-        """Let contents share a transport where the peer offers it: that of the first (RFC 9143 section 7.3.1)."""
-        for group in groups:
-            if group.semantics == BUNDLE:
-                members = [self.contents[name] for name in group.names if name in self.contents]
-                for content in members[1:]:
-                    await content.bundle_with(members[0])
-
-    async def _take_answers(self, answers: Sequence[Content]) -> None:
-        for answer in answers:
-            content = self.contents[answer.name]
-            await content.take_answer(answer)
-            # The engine knows that an answer can only narrow what was offered.
-            content.application.set_senders(self.session.contents.require(content.id).senders)
-        # What the peer left out comes as rejected right behind, and is not to be connected before.
-        self.mark_accepted([answer.name for answer in answers])
-
-    async def _take_transport_info(self, id: events.ContentId, transport: Element) -> None:
-        content = self.contents.get(id.name)
-        if content is None:
-            return
-        try:
-            await content.take_info(transport)
-        except ProtocolError as exc:
-            log.info("< %s a transport-info that cannot be used: %s", self.sid, exc)
-
-    async def _take_replacement(self, id: events.ContentId, transport: Element) -> None:
-        content = self.contents.get(id.name)
-        described = await content.take_replacement(transport) if content is not None else None
-        if content is None or described is None:
-            reason = Reason(condition=ReasonCondition.UNSUPPORTED_TRANSPORTS)
-            self.act(lambda session: session.reject_transport(id, reason=reason))
-            return
-        self.act(lambda session: session.accept_transport(id, described))
-        content.task = self._spawn(self._bring_up(content))
-
-    async def _go_on(self, content: LiveContent) -> None:
-        """The peer does not want what we proposed; unless its own proposal is in force by now, try the next."""
-        await content.take_rejection()
-        if not content.replaced.is_set():
-            content.task = self._spawn(self._try_next(content, TransportFailed("the peer accepts no other transport")))
-
-    async def _bring_up(self, content: LiveContent) -> None:
-        try:
-            content.connection = await content.connect()
-        except TransportFailed as exc:
-            # Somebody between us who breaks the encryption must not bring us to do without it.
-            if exc.reason == "security-error":
-                raise
-            await self._try_next(content, exc)
-            return
-        self.session.transport_connected(content.id)
-        await content.application.start(content.connection)
-        content.started = True
-        if not self.begun.done() and self.accepted_at is not None:
-            self.begun.set_result((content, asyncio.get_running_loop().time() - self.accepted_at))
-        self._note_connected()
-        if content.transport.kind is Kind.DATAGRAM:
-            await self._watch(content)
-
-    async def _hold_open(self, content: LiveContent) -> None:
-        """Connect a content in which nobody sends: the peer waits for that, and nothing depends on it here."""
-        try:
-            content.connection = await content.connect()
-        except TransportFailed as exc:
-            log.info("session %s: %s, in which nobody sends, is not connected: %s", self.sid, content.name, exc)
 
     def _note_connected(self) -> None:
         if self.connected.done() or self.accepted_at is None or not self.active:
@@ -474,43 +348,6 @@ class LiveSession:
         if all(content.started for content in self.active):
             self._connected_at = asyncio.get_running_loop().time()
             self.connected.set_result(self._connected_at - self.accepted_at)
-
-    async def _watch(self, content: LiveContent) -> None:
-        """Wait for the end of a link, and for the session-terminate that should explain it."""
-        lost = await content.connection.ended()
-        if lost is not None:
-            await self._let_explain(lost)
-
-    async def _let_explain(self, failure: TransportFailed) -> None:
-        """Raise `failure`, unless a session-terminate comes that says why; then this task is cancelled."""
-        await asyncio.sleep(HANGUP_GRACE)
-        raise failure
-
-    async def _try_next(self, content: LiveContent, failure: TransportFailed) -> None:
-        """Replace a transport that failed, or wait for the initiator to do it (XEP-0260 section 3).
-
-        Raises:
-            TransportFailed: Nothing is left to try.
-        """
-        with contextlib.suppress(ProtocolError):  # it was another transport's failure, or is known already
-            self.session.transport_failed(content.id)
-        if self.session.role is Role.RESPONDER and not content.is_replacing:
-            content.replaced.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(content.replaced.wait(), REPLACE_GRACE)
-                return
-        described = await content.propose_next()
-        if described is None:
-            await self._let_explain(failure)
-            return
-        self.act(lambda session: session.replace_transport(content.id, described))
-
-    def _take_info(self, payload: Element) -> None:
-        for content in self.active:
-            try:
-                content.application.info(payload)
-            except ProtocolError as exc:
-                log.info("< %s a session-info that cannot be used: %s", self.sid, exc)
 
     async def _tear_down(self) -> None:
         """Stop the media at once, give our session-terminate its moment, and close the transports."""

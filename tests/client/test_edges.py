@@ -21,7 +21,7 @@ from jingle.elements.initiation import NS as NS_INITIATION
 from jingle.elements.initiation import Finish, Reject
 from jingle.elements.rtp import NS as NS_RTP
 from jingle.errors import TransportFailed
-from jingle.peer import live as live_module
+from jingle.peer import negotiation
 from jingle.signalling.binding import ReceivedMessage
 from jingle.transports.ice_udp import IceUdpTransport
 from tests.client.conftest import World
@@ -340,7 +340,7 @@ def _transports(transports: tuple[type[IceUdpTransport], ...] | None) -> dict[st
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_module, "REPLACE_GRACE", 0.1)
+    monkeypatch.setattr(negotiation, "REPLACE_GRACE", 0.1)
 
 
 async def test_a_connection_that_takes_too_long(world: World) -> None:
