@@ -68,6 +68,10 @@ def _sentence(name: str, fields: Any) -> str | None:
             if fields["kind"] == "call":
                 return f"{'+'.join(fields['media'])} call from {peer}"
             return f"{', '.join(_file(file) for file in fields['files'])} from {peer}"
+        case "missed":
+            return (
+                f"missed call from {peer} at {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(fields['called_at']))}"
+            )
         case "refused":
             return f"refused {peer}: {fields['reason']}"
         case "ringing":

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
 from ..applications.rtp.call import RtpApplication
 from ..elements.core import Group
+from ..elements.declare import Element
 from ..elements.rtp import RtpDescription
 from ..errors import LocalProtocolError, MediaError, SessionEnded
 from ..media.base import Source
 from ..media.recorder import Recorder
 from ..peer.live import LiveSession, reason_of
+from ..peer.pump import Pump
 from ..session import initiation_events as proposals
 from .call import Call, first, prepared, rtp_applications, wanted_media
 from .opening import Opening
@@ -31,15 +34,17 @@ class IncomingCall:
         peer: The caller's full JID.
         sid: The session's id.
         media: What the caller wants: `audio`, `video`.
+        called_at: When the caller began, in seconds since the epoch.
         gone: Done with (reason, text) when the caller gave up, or another device of ours took or declined the call.
     """
 
-    def __init__(self, owner: Peer, *, peer: str, sid: str, media: tuple[str, ...]) -> None:
+    def __init__(self, owner: Peer, *, peer: str, sid: str, media: tuple[str, ...], age: float = 0.0) -> None:
         self._owner = owner
         self._pump = owner.pump
         self.peer = peer
         self.sid = sid
         self.media = media
+        self.called_at = time.time() - age
         self.gone: asyncio.Future[tuple[str, str | None]] = asyncio.get_running_loop().create_future()
         self._session: asyncio.Future[LiveSession] = asyncio.get_running_loop().create_future()
         self._groups: tuple[Group, ...] = ()
@@ -49,8 +54,7 @@ class IncomingCall:
     @classmethod
     def of_proposal(cls, owner: Peer, event: proposals.Incoming) -> IncomingCall:
         """A call that was proposed before its session (XEP-0353)."""
-        media = tuple(each.media for each in event.descriptions if isinstance(each, RtpDescription))
-        call = cls(owner, peer=event.peer, sid=event.id, media=media or ("audio",))
+        call = cls(owner, peer=event.peer, sid=event.id, media=media_in(event.descriptions), age=event.age)
         call._proposed = True
         return call
 
@@ -141,10 +145,16 @@ class IncomingCall:
         tell_the_end(self._pump, live)
         live.ended.add_done_callback(lambda _: self.withdraw(live.ended.result().reason, live.ended.result().text))
 
-    def withdraw(self, reason: str, text: str | None, *, tell: bool = False) -> None:
-        """Take it that the call is over, or was answered elsewhere."""
+    def withdraw(self, reason: str, text: str | None, *, tell: bool = False, elsewhere: bool = False) -> None:
+        """Take it that the call is over, or was answered or declined `elsewhere`."""
         self._owner.forget(self)
+        is_missed = self.is_open and not elsewhere
         self._close(reason, text, tell=tell)
+        if is_missed and self._session.done():
+            # Behind its `ended`.
+            self._session.result().ended.add_done_callback(lambda _: self._tell_missed())
+        elif is_missed:
+            self._tell_missed()
 
     def _close(self, reason: str, text: str | None, *, tell: bool) -> None:
         if not self.gone.done():
@@ -213,8 +223,21 @@ class IncomingCall:
                 return application
         raise LocalProtocolError("this call has no audio")
 
+    def _tell_missed(self) -> None:
+        tell_missed(self._pump, self.peer, self.sid, self.media, self.called_at)
+
     def _tell_the_end(self, reason: str, text: str | None) -> None:
         self._pump.emit(
             "ended", kind="call", peer=self.peer, sid=self.sid, reason=reason, text=text, seconds=0.0, stats={}
         )
         self._pump.hide(self.peer)
+
+
+def media_in(descriptions: Sequence[Element]) -> tuple[str, ...]:
+    """The media of a proposal, which may leave them to the session-initiate."""
+    return tuple(each.media for each in descriptions if isinstance(each, RtpDescription)) or ("audio",)
+
+
+def tell_missed(pump: Pump, peer: str, sid: str, media: Sequence[str], called_at: float) -> None:
+    """Emit `missed`: somebody called, and nobody of ours took or declined it."""
+    pump.emit("missed", kind="call", peer=peer, sid=sid, media=list(media), called_at=round(called_at, 3))

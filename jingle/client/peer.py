@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
@@ -26,7 +27,7 @@ from ..session import initiation_events as proposals
 from ..signalling.binding import address
 from ..signalling.connection import XmppConnection
 from .call import Call, first
-from .incoming import IncomingCall
+from .incoming import IncomingCall, media_in, tell_missed
 from .opening import Opening
 from .outgoing import CallPlan, OutgoingCall
 from .receiving import IncomingFile, IncomingFiles, IncomingRequest
@@ -348,11 +349,13 @@ class Peer:
                 self._withdraw(id, reason.condition.value if reason else "cancel", reason.text if reason else None)
                 self._finish(id, reason.condition.value if reason else "success")
             case proposals.AnsweredElsewhere(id=id):
-                self._withdraw(id, "cancel", "answered on another device")
+                self._withdraw(id, "cancel", "answered on another device", elsewhere=True)
             case proposals.RejectedElsewhere(id=id):
-                self._withdraw(id, "cancel", "declined on another device")
+                self._withdraw(id, "cancel", "declined on another device", elsewhere=True)
             case proposals.Migrated(id=id):
                 self._finish(id, "success")
+            case proposals.Missed(id=id, peer=peer, descriptions=descriptions, age=age):
+                tell_missed(self.pump, peer, id, media_in(descriptions), time.time() - age)
             case _:
                 call = self.outgoing.get(getattr(event, "id", ""))
                 if call is not None:
@@ -393,10 +396,10 @@ class Peer:
             if offer.is_open:
                 self._offers.put_nowait(offer)
 
-    def _withdraw(self, id: str, reason: str, text: str | None) -> None:
+    def _withdraw(self, id: str, reason: str, text: str | None, *, elsewhere: bool = False) -> None:
         for (_, sid), offer in list(self._pending.items()):
             if sid == id:
-                offer.withdraw(reason, text, tell=True)
+                offer.withdraw(reason, text, tell=True, elsewhere=elsewhere)
 
     def _finish(self, id: str, reason: str) -> None:
         """The peer says the session is over; its session-terminate usually came before, or comes right behind."""

@@ -12,7 +12,8 @@ class Event:
     """Something that happened; `name` and `fields` are those of `jingle --json`."""
 
     name: str
-    """`online`, `incoming`, `refused`, `ringing`, `connected`, `stats`, `dtmf`, `info`, `ended` or `error`."""
+    """`online`, `incoming`, `missed`, `refused`, `ringing`, `connected`, `stats`, `dtmf`, `info`, `ended`, `error` and
+    those of files."""
 
     time: float
     """Seconds since the epoch."""

@@ -16,11 +16,12 @@ from typing import Any
 
 from ..elements.core import Content, Group, Jingle, Reason, ReasonCondition, Role
 from ..elements.declare import Element
-from ..elements.initiation import Initiation
+from ..elements.initiation import Initiation, Propose
 from ..elements.messages import NoCopy, Receipt, ReceiptRequest, Store
 from ..errors import ApplicationFailed, LocalProtocolError, SignallingError
 from ..session import events
 from ..session import initiation_events as proposals
+from ..session.catch_up import CATCH_UP, MAX_STORED
 from ..session.contents import namespace_of
 from ..session.dispatcher import Dispatcher, bare
 from ..session.engine import Session
@@ -84,6 +85,7 @@ class Pump:
         self._is_closed = False
         self._shown: set[str] = set()
         self._early: dict[tuple[str, str], list[tuple[str, Element]]] = {}
+        self._catching_up: dict[str, asyncio.TimerHandle] = {}
         self.on_session: Callable[[LiveSession, events.SessionInitiated], None] = lambda live, event: live.terminate(
             "busy"
         )
@@ -117,6 +119,8 @@ class Pump:
         """End every session and wait until they are freed; nothing can be begun any more."""
         self._is_closed = True
         self._sweeper.cancel()
+        while self._catching_up:
+            self._catching_up.popitem()[1].cancel()
         await asyncio.gather(self._sweeper, return_exceptions=True)
         await asyncio.gather(*(live.close("gone") for live in list(self.sessions.values())))
 
@@ -349,11 +353,25 @@ class Pump:
                     recipient=message.recipient,
                     now=time.monotonic(),
                     age=message.age,
+                    is_archived=message.is_archived,
                 )
+                if isinstance(payload, Propose) and (message.age or message.is_archived):
+                    self._catch_up_on(payload.id, message)
             elif isinstance(payload, Receipt) and payload.id.startswith(PROPOSE_ID) and message.carbon is None:
                 # Conversations tells by a receipt what others tell by <ringing/>.
                 self.on_proposal(proposals.RingingReceived(id=payload.id.removeprefix(PROPOSE_ID), peer=message.sender))
         self._carry_out_proposals(message)
+
+    def _catch_up_on(self, id: str, message: ReceivedMessage) -> None:
+        """See what became of a proposal that was stored on the way, once what followed it has come."""
+
+        def look() -> None:
+            self._catching_up.pop(id, None)
+            self.initiations.sweep(time.monotonic())
+            self._carry_out_proposals(message)
+
+        if id not in self._catching_up and len(self._catching_up) < MAX_STORED:
+            self._catching_up[id] = asyncio.get_running_loop().call_later(CATCH_UP, look)
 
     def _receive_bounce(self, message: ReceivedMessage) -> None:
         if message.id.startswith(PROPOSE_ID):

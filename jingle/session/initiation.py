@@ -15,6 +15,9 @@ Where the text leaves room or contradicts its examples:
 - With a proceed goes the `<accept/>` of older versions to our own bare JID: other devices may be older, or the server
   may not copy messages.
 - A second device that proceeds gets a retract that is not copied, so that the first one does not take it for its own.
+- A proposal that was stored on the way waits for what may follow it before it rings, and out of an archive, or older
+  than anybody lets it ring, it never does (section 5; section 3.3 would have it answered for as long as nobody
+  retracted it).
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from ..elements.declare import Element
 from ..elements.initiation import Accept, Finish, Initiation, Migrated, Proceed, Propose, Reject, Retract, Ringing
 from ..errors import LocalProtocolError
 from . import initiation_events as events
+from .catch_up import CatchUp, StoredProposal
 from .events import CallerRefused
 from .proposal import Proposal, ProposalState, bare
 
@@ -76,6 +80,7 @@ class Initiations:
         self._may_reach = may_reach
         self._ring_timeout = ring_timeout
         self._proposals: dict[str, Proposal] = {}
+        self._catch_up = CatchUp()
         self._events: list[events.InitiationEvent] = []
 
     def take_events(self) -> list[events.InitiationEvent]:
@@ -200,8 +205,14 @@ class Initiations:
     def sweep(self, now: float) -> None:
         """Give up what took too long and forget what ended; then take events.
 
-        Inputs with a time do it too; call it every few seconds while something rings.
+        Inputs with a time do it too; call it every few seconds while something rings, and `CATCH_UP` seconds after a
+        stored proposal came.
         """
+        for stored in self._catch_up.due(now):
+            if stored.is_over:
+                self._miss(stored, now)
+            else:
+                self._on_propose(stored.propose, stored.sender, stored.recipient, now, now - stored.since)
         for proposal in list(self._proposals.values()):
             age = now - proposal.since
             if proposal.state is ProposalState.ENDED:
@@ -237,7 +248,16 @@ class Initiations:
 
     # What the others do.
 
-    def receive(self, element: Initiation, *, sender: str, recipient: str, now: float, age: float = 0.0) -> None:
+    def receive(
+        self,
+        element: Initiation,
+        *,
+        sender: str,
+        recipient: str,
+        now: float,
+        age: float = 0.0,
+        is_archived: bool = False,
+    ) -> None:
         """Take a message, or a copy of one that our other devices sent or received; then take events.
 
         Args:
@@ -246,10 +266,17 @@ class Initiations:
             recipient: The message's `to`; of a copy, that of the message inside it.
             now: Seconds on any clock that does not jump.
             age: Seconds since it was sent (XEP-0203), where it was stored on the way.
+            is_archived: Whether it comes out of an archive that somebody reads (XEP-0313), so that it is history.
         """
         self.sweep(now)
-        if sender == self.local:
-            # The server's copy of our own message.
+        missed = self._catch_up.hear(element, sender, self.local)
+        if missed is not None:
+            self._miss(missed, now)
+        if isinstance(element, Propose) and (age > 0 or is_archived):
+            self._store(element, sender, recipient, now, age, is_over=is_archived or age > self._ring_timeout)
+            return
+        if is_archived or sender == self.local:
+            # History, or the server's copy of our own message.
             return
         if isinstance(element, Propose):
             self._on_propose(element, sender, recipient, now, age)
@@ -336,6 +363,23 @@ class Initiations:
         proposal.step(Finish)
         migrated_to = finish.migrated.to if finish.migrated is not None else None
         self._events.append(events.Finished(id=proposal.id, reason=finish.reason, migrated_to=migrated_to))
+
+    def _store(self, propose: Propose, sender: str, recipient: str, now: float, age: float, *, is_over: bool) -> None:
+        """Keep a proposal that was stored on the way; of one that is over a stranger does not even hear a refusal."""
+        if bare(sender) == bare(self.local) or not self._is_for_us(recipient) or propose.id in self._proposals:
+            return
+        if self._may_reach(sender):
+            crowded = self._catch_up.add(propose, sender=sender, recipient=recipient, now=now, age=age, is_over=is_over)
+            if crowded is not None:
+                self._miss(crowded, now)
+        elif not is_over:
+            self._events.append(CallerRefused(peer=sender, sid=propose.id))
+
+    def _miss(self, stored: StoredProposal, now: float) -> None:
+        propose = stored.propose
+        self._events.append(
+            events.Missed(id=propose.id, peer=stored.sender, descriptions=propose.descriptions, age=now - stored.since)
+        )
 
     def _on_propose(self, propose: Propose, sender: str, recipient: str, now: float, age: float) -> None:
         if not self._is_for_us(recipient) or age > self._ring_timeout:

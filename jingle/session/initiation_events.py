@@ -127,6 +127,19 @@ class Migrated:
     """The id of the proposal that comes as `Incoming` right behind."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Missed:
+    """A proposal was stored on the way, and nobody waits for an answer any more."""
+
+    id: str
+    peer: str
+    """The full JID of the device that proposed it."""
+
+    descriptions: tuple[Element, ...]
+    age: float
+    """Seconds since it was sent."""
+
+
 InitiationEvent = (
     SendMessage
     | Incoming
@@ -139,5 +152,6 @@ InitiationEvent = (
     | RejectedElsewhere
     | Finished
     | Migrated
+    | Missed
     | CallerRefused
 )

@@ -33,6 +33,7 @@ XmppStream = BaseXMPP
 """A client or component stream of slixmpp."""
 
 NS_CARBONS = "urn:xmpp:carbons:2"
+NS_MAM = "urn:xmpp:mam:2"
 NS_FORWARD = "urn:xmpp:forward:0"
 NS_DELAY = "urn:xmpp:delay"
 NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -42,6 +43,16 @@ MAX_PENDING_REQUESTS = 256
 Ten of those, each with sixteen blocks that wait for a slow disk, come to 160."""
 
 IqKind = Literal["get", "set"]
+
+ARCHIVED = "archived"
+_WRAPPERS = {
+    f"{{{NS_CARBONS}}}sent": "sent",
+    f"{{{NS_CARBONS}}}received": "received",
+    f"{{{NS_MAM}}}result": ARCHIVED,
+}
+"""What a message of ours comes back in."""
+
+_IN_ARCHIVE = f"{{{NS_MAM}}}result/{{{NS_FORWARD}}}forwarded"
 
 _FOR_MANY = frozenset({"groupchat", "headline"})
 """Types of messages that are said to a room or to everybody: no call is proposed to us with those."""
@@ -62,6 +73,9 @@ class ReceivedMessage:
     payloads: tuple[Element, ...]
     carbon: str | None = None
     """`sent` or `received` where this is a copy of another device's message (XEP-0280)."""
+
+    is_archived: bool = False
+    """Whether it is what somebody who reads our archive got out of it (XEP-0313)."""
 
     age: float = 0.0
     """Seconds since it was sent, where it was stored on the way (XEP-0203)."""
@@ -110,8 +124,8 @@ class _Messages(MatcherBase):
     def match(self, stanza: Any) -> bool:
         if stanza.name != "message":
             return False
-        inner, _ = _unwrap(stanza.xml)
-        if inner.get("type") == "error":
+        inner, wrapping = _unwrap(stanza.xml)
+        if inner.get("type") == "error" and wrapping != ARCHIVED:
             return inner.get("id", "").startswith("jm-")
         if inner.get("type") in _FOR_MANY:
             return False
@@ -123,9 +137,9 @@ def _namespace(xml: ET.Element) -> str:
 
 
 def _unwrap(xml: ET.Element) -> tuple[ET.Element, str | None]:
-    """The message inside a carbon copy and which copy it is; else the message itself."""
-    for kind in ("sent", "received"):
-        wrapper = xml.find(f"{{{NS_CARBONS}}}{kind}")
+    """The message inside a carbon copy or an archive's result and what it was in; else the message itself."""
+    for tag, kind in _WRAPPERS.items():
+        wrapper = xml.find(tag)
         if wrapper is not None:
             inner = wrapper.find(f"{{{NS_FORWARD}}}forwarded/{{jabber:client}}message")
             return (inner, kind) if inner is not None else (ET.Element("message"), kind)
@@ -361,10 +375,10 @@ class Binding:
         self.on_jingle(str(iq["from"]), payload, lambda error: _reply(iq, error))
 
     def _receive_message(self, stanza: Message) -> None:
-        inner, carbon = _unwrap(stanza.xml)
-        if carbon is not None and str(stanza["from"]) not in ("", self.xmpp.boundjid.bare):
-            # XEP-0280 section 11: anybody can forge a copy; only our own account may send one.
-            log.warning("< a carbon copy from %s, who is not our own account", stanza["from"])
+        inner, wrapping = _unwrap(stanza.xml)
+        if wrapping is not None and str(stanza["from"]) not in ("", self.xmpp.boundjid.bare):
+            # XEP-0280 section 11: anybody can forge a copy; only our own account may send one, or read our archive.
+            log.warning("< a copy (%s) from %s, who is not our own account", wrapping, stanza["from"])
             return
         payloads = []
         for child in inner:
@@ -373,7 +387,7 @@ class Binding:
                     payloads.append(parse(child))
                 except RemoteProtocolError as exc:
                     log.info("< %s sent something malformed: %s", stanza["from"], exc)
-        is_bounce = inner.get("type") == "error"
+        is_bounce = inner.get("type") == "error" and wrapping != ARCHIVED
         self.on_message(
             ReceivedMessage(
                 sender=inner.get("from", ""),
@@ -381,8 +395,10 @@ class Binding:
                 id=inner.get("id", ""),
                 type=inner.get("type", "normal"),
                 payloads=tuple(payloads),
-                carbon=carbon,
-                age=max(_age(inner), _age(stanza.xml)),
+                carbon=wrapping if wrapping != ARCHIVED else None,
+                is_archived=wrapping == ARCHIVED,
+                # An archive says it beside the message.
+                age=max(_age(each) for each in (inner, stanza.xml, *stanza.xml.iterfind(_IN_ARCHIVE))),
                 error=_condition(_error_in(inner)) if is_bounce else None,
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -42,6 +43,11 @@ AUDIO = {"packets_sent": 50, "packets_received": 49, "packets_lost": 1, "jitter"
             "incoming",
             {"kind": "file", "peer": "b", "files": [{"name": "a", "size": 3}, {"name": "c", "size": None}]},
             "a (3 bytes), c from b",
+        ),
+        (
+            "missed",
+            {"peer": "b", "called_at": time.mktime((2026, 11, 29, 8, 5, 0, 0, 0, -1))},
+            "missed call from b at 2026-11-29 08:05:00",
         ),
         ("refused", {"peer": "m", "reason": "not-allowed"}, "refused m: not-allowed"),
         ("ringing", {"peer": "b"}, "ringing at b"),

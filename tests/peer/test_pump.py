@@ -14,6 +14,7 @@ from jingle.errors import LocalProtocolError
 from jingle.peer import pump as module
 from jingle.peer.events import Event
 from jingle.peer.policy import Policy
+from jingle.session import catch_up
 from jingle.session import initiation_events as proposals
 from tests.peer.parts import OWN, PEER, Stage, settle, stage
 from tests.session.helpers import SID, content, description, jingle, transport
@@ -196,8 +197,33 @@ async def test_a_receipt_that_nobody_asked_for(it: Stage) -> None:
     assert len(it.binding.messages) == 1
 
 
-async def test_an_old_proposal_rings_no_more(it: Stage) -> None:
+@pytest.mark.parametrize("is_archived", [False, True])
+async def test_an_old_proposal_rings_no_more(it: Stage, monkeypatch: pytest.MonkeyPatch, is_archived: bool) -> None:
+    monkeypatch.setattr(module, "CATCH_UP", 0.0)
+    monkeypatch.setattr(catch_up, "CATCH_UP", 0.0)
+    it.message(PROPOSE, age=3600.0, is_archived=is_archived)
+    assert it.proposed == []
+    await asyncio.sleep(0.02)
+    (event,) = it.proposed
+    assert isinstance(event, proposals.Missed)
+    assert event.age == pytest.approx(3600, abs=1)
+
+
+async def test_a_stored_proposal_that_rings_gets_a_receipt_too(it: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CATCH_UP", 0.0)
+    monkeypatch.setattr(catch_up, "CATCH_UP", 0.0)
+    it.pump.on_proposal = lambda event: it.pump.act(lambda machine: machine.ring("p1"))
+    it.message(PROPOSE, ReceiptRequest(), id="m7", age=2.0)
+    assert it.binding.messages == []
+    await asyncio.sleep(0.02)
+    assert it.initiations() == [(PEER, Ringing)]
+    assert len(it.binding.messages) == 2
+
+
+async def test_closing_waits_for_no_history(it: Stage) -> None:
     it.message(PROPOSE, age=3600.0)
+    await it.pump.aclose()
+    await asyncio.sleep(0.02)
     assert it.proposed == []
 
 

@@ -19,6 +19,7 @@ from jingle.elements.initiation import (
 )
 from jingle.errors import LocalProtocolError
 from jingle.session import initiation_events as events
+from jingle.session.catch_up import MAX_STORED
 from jingle.session.events import CallerRefused
 from jingle.session.initiation import (
     MAX_OPEN,
@@ -51,9 +52,15 @@ def device(local: str, **options: object) -> Initiations:
 
 
 def hear(
-    who: Initiations, element: Initiation, sender: str, to: str = "", now: float = 0, age: float = 0
+    who: Initiations,
+    element: Initiation,
+    sender: str,
+    to: str = "",
+    now: float = 0,
+    age: float = 0,
+    is_archived: bool = False,
 ) -> list[events.InitiationEvent]:
-    who.receive(element, sender=sender, recipient=to, now=now, age=age)
+    who.receive(element, sender=sender, recipient=to, now=now, age=age, is_archived=is_archived)
     return who.take_events()
 
 
@@ -265,14 +272,93 @@ def test_strangers_hear_nothing() -> None:
 # Time.
 
 
+def later(who: Initiations, now: float) -> list[events.InitiationEvent]:
+    who.sweep(now)
+    return who.take_events()
+
+
+def missed(age: float) -> events.Missed:
+    return events.Missed(id=ID, peer=ROMEO, descriptions=AUDIO, age=age)
+
+
+def test_a_stored_proposal_rings_when_nothing_follows_it() -> None:
+    phone = device(PHONE)
+    assert hear(phone, PROPOSE, ROMEO, HERS, now=100, age=RING_TIMEOUT - 2) == []
+    assert hear(phone, PROPOSE, ROMEO, HERS, now=100.1, age=RING_TIMEOUT - 2) == []
+    assert later(phone, 100.9) == []
+    assert later(phone, 101) == [events.Incoming(id=ID, peer=ROMEO, descriptions=AUDIO, age=RING_TIMEOUT - 1)]
+    # It has been ringing elsewhere all that time.
+    assert [type(event) for event in later(phone, 103)] == [events.Retracted]
+
+
 def test_an_old_proposal_does_not_ring() -> None:
     phone = device(PHONE)
     assert hear(phone, PROPOSE, ROMEO, HERS, age=RING_TIMEOUT + 1) == []
-    [incoming] = hear(phone, PROPOSE, ROMEO, HERS, now=100, age=RING_TIMEOUT - 1)
-    assert incoming == events.Incoming(id=ID, peer=ROMEO, descriptions=AUDIO, age=RING_TIMEOUT - 1)
-    # It has been ringing elsewhere all that time.
-    phone.sweep(102)
-    assert [type(event) for event in phone.take_events()] == [events.Retracted]
+    assert later(phone, 1) == [missed(RING_TIMEOUT + 2)]
+    assert later(phone, 100) == []
+
+
+def test_an_archived_proposal_does_not_ring_however_young() -> None:
+    phone = device(PHONE)
+    assert hear(phone, PROPOSE, ROMEO, HERS, is_archived=True) == []
+    assert later(phone, 1) == [missed(1)]
+
+
+def test_a_stored_proposal_that_was_taken_back_was_missed() -> None:
+    for is_archived in (False, True):
+        phone = device(PHONE)
+        hear(phone, PROPOSE, ROMEO, HERS, age=30, is_archived=is_archived)
+        assert hear(phone, retract(), "tybalt@capulet.example/x", HERS, now=0.5) == []
+        assert hear(phone, retract(), HOME, HERS, now=0.5, age=20, is_archived=is_archived) == [missed(30.5)]
+        assert later(phone, 2) == []
+
+
+@pytest.mark.parametrize(
+    ("sender", "element"),
+    [
+        (TABLET, Proceed(id=ID)),
+        (PHONE, Proceed(id=ID)),
+        (TABLET, Accept(id=ID)),
+        (TABLET, Reject(id=ID)),
+        (TABLET, Finish(id=ID)),
+        (ROMEO, Finish(id=ID)),
+    ],
+)
+def test_a_stored_proposal_that_was_answered_is_history(sender: str, element: Initiation) -> None:
+    phone = device(PHONE)
+    hear(phone, PROPOSE, ROMEO, HERS, age=3600, is_archived=True)
+    assert hear(phone, element, sender, ROMEO, age=3590, is_archived=True) == []
+    assert later(phone, 2) == []
+
+
+def test_stored_proposals_of_strangers_to_us_and_of_our_own_are_nothing() -> None:
+    phone = device(PHONE, may_reach=lambda jid: jid != ROMEO)
+    assert hear(phone, PROPOSE, ROMEO, HERS, age=3600) == []
+    assert hear(phone, PROPOSE, ROMEO, HERS, is_archived=True) == []
+    assert hear(phone, PROPOSE, ROMEO, HERS, age=2) == [CallerRefused(peer=ROMEO, sid=ID)]
+    assert hear(phone, Propose(id="x1"), HOME, TABLET, is_archived=True) == []
+    assert hear(phone, Propose(id="x2"), TABLET, HIS, is_archived=True) == []
+    assert later(phone, 2) == []
+
+
+def test_the_history_of_a_call_that_goes_on_changes_nothing() -> None:
+    romeo, phone = running()
+    for who, sender, to in ((romeo, ROMEO, HERS), (phone, ROMEO, HERS)):
+        hear(who, PROPOSE, sender, to, age=5, is_archived=True)
+        hear(who, Proceed(id=ID), TABLET, ROMEO, age=5, is_archived=True)
+        hear(who, Finish(id=ID), TABLET, ROMEO, age=5, is_archived=True)
+        assert later(who, 2) == []
+        assert who.state(ID) is ProposalState.PROCEEDED
+
+
+def test_stored_proposals_are_bounded() -> None:
+    phone = device(PHONE)
+    for number in range(MAX_STORED):
+        assert hear(phone, Propose(id=f"{number}"), ROMEO, HERS, age=3600) == []
+    (first,) = hear(phone, Propose(id="more"), ROMEO, HERS, age=3600)
+    assert isinstance(first, events.Missed)
+    assert first.id == "0"
+    assert [event.id for event in later(phone, 1) if isinstance(event, events.Missed)][-2:] == ["63", "more"]
 
 
 def test_a_proposal_that_nobody_retracts_is_given_up() -> None:

@@ -119,6 +119,26 @@ async def test_a_carbon_without_a_message_inside(wire: Wire, messages: list[Rece
     assert messages == []
 
 
+def archived(sender: str, inner: str, stamp: str = "") -> str:
+    return (
+        f"<message from='{sender}' to='{OWN}'><result xmlns='urn:xmpp:mam:2' id='1' queryid='q'>"
+        f"<forwarded xmlns='urn:xmpp:forward:0'>{stamp}{inner}</forwarded></result></message>"
+    )
+
+
+async def test_what_an_archive_gives_back(wire: Wire, messages: list[ReceivedMessage]) -> None:
+    inner = f"<message xmlns='jabber:client' from='{PEER}' to='juliet@capulet.example' type='chat'>{PROPOSE}</message>"
+    wire.receive(archived("juliet@capulet.example", inner, delay(3600)))
+    (message,) = messages
+    assert (message.is_archived, message.carbon, message.sender) == (True, None, PEER)
+    assert message.age == pytest.approx(3600, abs=5)
+    # A forged one, and a bounce of long ago.
+    for sender in (PEER, OWN, "capulet.example"):
+        wire.receive(archived(sender, inner, delay(3600)))
+    wire.receive(archived("", inner.replace("chat", "error"), delay(3600)))
+    assert [(each.is_archived, each.error) for each in messages[1:]] == [(True, None)]
+
+
 def delay(seconds: float, spelling: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
     stamp = (datetime.now(UTC) - timedelta(seconds=seconds)).strftime(spelling)
     return f"<delay xmlns='urn:xmpp:delay' stamp='{stamp}'/>"
