@@ -6,6 +6,11 @@ need=""
 command -v prosody >/dev/null 2>&1 || need="$need prosody"
 command -v turnserver >/dev/null 2>&1 || need="$need coturn"
 command -v ip >/dev/null 2>&1 || need="$need iproute2"
+# A media stack that others wrote, and the bindings for the system's Python to drive it with.
+for package in python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-base \
+    gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice; do
+    dpkg -s "$package" >/dev/null 2>&1 || need="$need $package"
+done
 if [ "${1:-}" = browser ]; then
     command -v chromium >/dev/null 2>&1 || need="$need chromium"
     command -v node >/dev/null 2>&1 || need="$need nodejs"

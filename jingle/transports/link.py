@@ -6,7 +6,8 @@ With `rtp_stream`, the only file that touches private parts of aiortc:
   ICE may restart beneath a running association;
 - `_set_role`: the role follows from `setup` in offer and answer; aiortc sets it within its `RTCPeerConnection` only;
 - `_validate_peer_identity`: RFC 8122 section 5 wants one fingerprint of the strongest known hash to match, aiortc all;
-- `_task`: it goes on after `stop()`, so whoever closes must wait for it.
+- `_task`: it goes on after `stop()`, so whoever closes must wait for it;
+- `RTCCertificate._create_ssl_context`: where the cipher suites are chosen.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Protocol, cast
 
 from aioice.candidate import Candidate
 from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport
-from aiortc.rtcdtlstransport import State, certificate_digest
+from aiortc.rtcdtlstransport import SRTPProtectionProfile, State, certificate_digest
+from OpenSSL import SSL
 
 from ..errors import TransportFailed
 from .base import Path, RtpPacket, RtpParameters, RtpStream, Security
@@ -63,6 +65,23 @@ class _AgentAsTransport:
     @property
     def role(self) -> str:
         return self._agent.role
+
+
+SUITES = b":".join(
+    b"ECDHE-%b-%b" % (key, cipher)
+    for cipher in (b"AES128-GCM-SHA256", b"CHACHA20-POLY1305", b"AES128-SHA", b"AES256-SHA")
+    for key in (b"ECDSA", b"RSA")
+)
+"""What RFC 8827 section 6.5 demands and what aiortc has beside it, each for both kinds of keys."""
+
+
+class _Certificate(RTCCertificate):
+    """Shakes hands with an RSA certificate too, as GStreamer and FreeSWITCH have them; aiortc only with ECDSA's."""
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(SUITES)
+        return context
 
 
 class _Dtls(BatchingDtls, RtpDtlsTransport):
@@ -176,7 +195,7 @@ class IceDtls:
             on_candidate=self._found,
             local=like.agent.local if like else None,
         )
-        self.certificate: RTCCertificate = like.certificate if like else RTCCertificate.generateCertificate()
+        self.certificate: RTCCertificate = like.certificate if like else _Certificate.generateCertificate()
         self.role: DtlsRole | None = None
         """Who starts the handshake, once offer and answer have settled it."""
         self.users: list[Announcer] = []

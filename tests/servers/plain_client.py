@@ -14,13 +14,17 @@ PLUGINS = ("xep_0030", "xep_0115", "xep_0199")
 
 
 @contextlib.asynccontextmanager
-async def plain_client(server: XmppServer, jid: str, *, plugins: Sequence[str] = PLUGINS) -> AsyncIterator[ClientXMPP]:
-    """Log in, send presence, and stay until the block ends."""
+async def plain_client(
+    server: XmppServer, jid: str, *, plugins: Sequence[str] = PLUGINS, features: Sequence[str] = ()
+) -> AsyncIterator[ClientXMPP]:
+    """Log in, send presence, and stay until the block ends; `features` are announced besides."""
     client = ClientXMPP(f"{jid}/plain", PASSWORD)
     client.ssl_context.load_verify_locations(server.ca_file)
     client.enable_direct_tls = False
     for plugin in plugins:
         client.register_plugin(plugin)
+    for feature in features:
+        client.plugin["xep_0030"].add_feature(feature)
     online = asyncio.Event()
     client.add_event_handler("session_start", lambda _: online.set())
     client.connect("127.0.0.1", server.port)

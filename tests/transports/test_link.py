@@ -8,9 +8,13 @@ import socket
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiortc import RTCCertificate
+from aiortc.rtcdtlstransport import SRTPProtectionProfile, generate_certificate
+from cryptography.hazmat.primitives.asymmetric import rsa
+from OpenSSL import SSL
 
 from jingle.elements import ice_udp
 from jingle.elements.core import Role
@@ -141,6 +145,29 @@ async def test_the_certificate_in_the_middle_never_gets_keys(
     for send in (refused._send_rtp, refused._send_data):
         with pytest.raises(ConnectionError):
             await send(b"\x80\x60secret")
+
+
+@pytest.mark.parametrize("setup", [Setup.ACTIVE, Setup.PASSIVE])
+async def test_a_peer_with_an_rsa_certificate_like_gstreamers(pair: TransportPair, setup: Setup) -> None:
+    """It has no suite in common with aiortc's own, where ours starts the handshake."""
+    key: Any = rsa.generate_private_key(65537, 2048)
+    pair.responder.shared.certificate = _Rsa(key, generate_certificate(key))
+    offer = as_ice(await pair.initiator.describe())
+    ours = {Setup.ACTIVE: Setup.PASSIVE, Setup.PASSIVE: Setup.ACTIVE}[setup]
+    await pair.responder.accept(with_fingerprint(offer, replace(offer.fingerprints[0], setup=ours)))
+    answer = as_ice(await pair.responder.describe())
+    assert answer.fingerprints[0].setup is setup
+    await pair.initiator.accept(answer)
+    await exchange_data(*await connected(pair))
+
+
+class _Rsa(RTCCertificate):
+    """As OpenSSL takes it by itself: with no suite that such a key cannot do."""
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(b"DEFAULT")
+        return context
 
 
 async def test_an_offer_without_fingerprint_is_refused_at_once(pair: TransportPair) -> None:

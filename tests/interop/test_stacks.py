@@ -1,0 +1,108 @@
+"""Calls with media stacks that speak SDP and no Jingle, made into clients by the mapping, over Prosody.
+
+We speak a tone of 440 Hz and the stack one of 1000 Hz, and each is measured at the other's end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import aioice.ice
+import numpy as np
+import pytest
+
+from jingle.elements.core import Action, ReasonCondition
+from tests.e2e.commands import Commands
+from tests.e2e.conftest import World
+from tests.e2e.sound import RATE, read
+from tests.servers.prosody import Prosody
+
+from .aiortc_stack import aiortc_stack
+from .stack import WAIT, Stack, StackClient, stack_client
+from .webrtcbin import webrtcbin
+
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
+
+OURS = 440.0
+"""Hz: what `--play tone` is."""
+
+THEIRS = 1000
+NEAR = 5.0
+LOUD = 0.05
+"""Of full scale, the least loudness (RMS) of a tone that was heard; silence is below 0.001."""
+
+STACKS: dict[str, Callable[[int], AbstractAsyncContextManager[Stack]]] = {
+    "aiortc": aiortc_stack,
+    "webrtcbin": webrtcbin,
+}
+
+
+@pytest.fixture
+def world(prosody_server: Prosody, run: Commands) -> World:
+    """Alice is the one with the stack."""
+    return World(prosody_server, run)
+
+
+@pytest.fixture(params=STACKS)
+async def stack(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
+    """Each test runs with each stack; on loopback, which aioice leaves out by itself."""
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+    async with STACKS[request.param](THEIRS) as made:
+        yield made
+
+
+@pytest.fixture
+async def alice(world: World, prosody_server: Prosody, stack: Stack) -> AsyncIterator[StackClient]:
+    async with stack_client(prosody_server, world.alice, stack) as client:
+        yield client
+        assert client.refusals == []
+
+
+async def assert_heard_there(stack: Stack) -> None:
+    """Assert that our tone comes out of the stack."""
+    await stack.connected()
+    deadline = time.monotonic() + WAIT
+    heard = await stack.hear()
+    while heard.loudness < LOUD or abs(heard.hertz - OURS) > NEAR:
+        assert time.monotonic() < deadline, heard
+        await asyncio.sleep(0.1)
+        heard = await stack.hear()
+
+
+def assert_heard_here(path: Path) -> None:
+    """Assert that a recording holds the stack's tone, for half a second at least."""
+    samples = read(path)
+    assert len(samples) > RATE // 2
+    middle = samples[len(samples) // 4 : len(samples) * 3 // 4]
+    assert float(np.sqrt((middle**2).mean())) / 32768 > LOUD
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
+    assert float(np.argmax(spectrum)) * RATE / len(middle) == pytest.approx(THEIRS, abs=NEAR)
+
+
+async def test_the_stack_calls(world: World, alice: StackClient, stack: Stack) -> None:
+    """Directly, and it hangs up."""
+    command = await world.answer("--play", "tone", "--record", "heard.wav", "--once")
+    await alice.call((await command.event("online"))["jid"])
+    await assert_heard_there(stack)
+    alice.hang_up()
+    assert (await command.event("ended"))["reason"] == "success", command
+    assert await command.exit() == 0
+    assert_heard_here(world.folder / "heard.wav")
+    assert Action.SESSION_ACCEPT in alice.actions
+
+
+async def test_we_call_the_stack(world: World, alice: StackClient, stack: Stack) -> None:
+    """By a proposal to all its devices, and we hang up."""
+    command = await world.call("--play", "tone", "--record", "heard.wav", to=world.alice, as_jid=world.bob)
+    await assert_heard_there(stack)
+    command.interrupt()
+    reason = await asyncio.wait_for(alice.ended, WAIT)
+    assert reason is not None
+    assert reason.condition is ReasonCondition.SUCCESS
+    assert await command.exit() == 130
+    assert (await command.event("ended"))["reason"] == "success", command
+    assert_heard_here(world.folder / "heard.wav")
