@@ -20,13 +20,12 @@ $(VENV)/installed-dev: $(VENV)/installed
 demo: $(VENV)/installed  ## place a real call between two peers on this machine
 	$(BIN)/jingle demo
 
-servers:  ## the real servers the tests talk to, through apt-get, when they are not there yet
+servers:  ## the real servers and the browser that the tests talk to, through apt-get, when they are not there yet
 	@sh tests/install_servers.sh
 
-browser: $(BROWSER)/node_modules/.package-lock.json  ## what the tests' client in a browser is made of, through npm
+browser: servers $(BROWSER)/node_modules/.package-lock.json  ## and the client in the browser, through npm
 
-$(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
-	@sh tests/install_servers.sh browser
+$(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json | servers
 	@echo "== installing the client that the tests run in a browser"
 	@cd $(BROWSER) && npm ci --silent || echo "== could not install it" >&2
 
@@ -35,10 +34,10 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy jingle tests
 
-test: $(VENV)/installed-dev servers lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/interop
+test: $(VENV)/installed-dev browser lint  ## everything; what cannot be installed is named at the end
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-interop: $(VENV)/installed-dev browser  ## the same with a foreign client: stanza.js in Chromium
+interop: $(VENV)/installed-dev browser  ## only the part of it with clients and stacks that others wrote
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/interop
 
 bench: $(VENV)/installed-dev

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
+from collections.abc import Generator
+from pathlib import PurePath
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+pytest_plugins = ("tests.servers.fixtures",)
 
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
@@ -30,3 +35,17 @@ def require_program(name: str) -> str:
         missing(f"{name} is not installed")
     assert path is not None
     return path
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """End by naming each group of tests that could not run here, and why."""
+    yield
+    groups: Counter[tuple[str, str]] = Counter()
+    for report in terminalreporter.getreports("skipped"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        groups[str(PurePath(report.nodeid.partition("::")[0])), reason.removeprefix("Skipped: ")] += 1
+    if groups:
+        terminalreporter.section("could not run here", sep="=", yellow=True)
+    for (file, reason), count in sorted(groups.items()):
+        terminalreporter.line(f"{file}: {count} test{'s' * (count > 1)}: {reason}")

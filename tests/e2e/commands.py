@@ -15,7 +15,6 @@ from typing import Any
 
 from .zygote import ROOT, Forked, Zygote
 
-JINGLE = ("-m", "jingle")
 SPEECH = ROOT / "jingle" / "demo" / "hello.ogg"
 
 WAIT = 30.0

@@ -1,56 +1,21 @@
-"""Servers that live as long as the test run (each worker has its own), and commands that live as long as a test."""
+"""People with accounts on a server, and the commands that they use; `tests/servers/fixtures.py` has the servers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.servers.accounts import XmppServer
-from tests.servers.coturn import Coturn, coturn
-from tests.servers.loopback import Loopback, loopback
-from tests.servers.prosody import Prosody, prosody
+from tests.servers.loopback import Loopback
+from tests.servers.prosody import Prosody
 
-from .commands import Command, Commands, commands
-from .zygote import Zygote, zygote
+from .commands import Command, Commands
 
 NAMES = ("alice", "bob", "carol")
 FRIENDS = (("alice", "bob"),)
 """Who is whose contact; on the loopback server, everybody is everybody's."""
-
-
-@pytest.fixture(scope="session")
-def turn_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coturn]:
-    with coturn(tmp_path_factory.mktemp("coturn")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def prosody_server(tmp_path_factory: pytest.TempPathFactory, turn_server: Coturn) -> Iterator[Prosody]:
-    with prosody(tmp_path_factory.mktemp("prosody"), turn_server) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def loopback_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
-    with loopback(tmp_path_factory.mktemp("loopback")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def forker() -> Iterator[Zygote]:
-    with zygote() as starting:
-        yield starting
-
-
-@pytest.fixture
-async def run(tmp_path: Path, forker: Zygote) -> AsyncIterator[Commands]:
-    """Starts commands without an account."""
-    async with commands(tmp_path, forker) as started:
-        yield started
 
 
 class World:
