@@ -32,6 +32,10 @@ class Application(Protocol):
     features: ClassVar[tuple[str, ...]]
     """What to announce in disco#info, the namespace included."""
 
+    infos: ClassVar[tuple[type[Element], ...]]
+    """What `info` takes. A session-info that holds nothing of what the session's applications take is answered with
+    `unsupported-info` (XEP-0166 section 6.8)."""
+
     @property
     def components(self) -> int:
         """How many components the transport has to connect (XEP-0166 section 12.1, item 5)."""
@@ -77,11 +81,7 @@ class Application(Protocol):
         ...
 
     def info(self, payload: Element) -> bool:
-        """Take the payload of a session-info; `False` where it means nothing to this application.
-
-        A session-info that no application of the session understands is answered with `unsupported-info`
-        (XEP-0166 section 6.8).
-        """
+        """Take the payload of a session-info; `False` where it is not about this content."""
         ...
 
     def description_info(self, remote: Element) -> None:

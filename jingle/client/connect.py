@@ -186,6 +186,7 @@ def bind(
         policy=Policy(binding.is_contact, [jid if jid == ANYONE else address(jid) for jid in allow]),
         on_event=on_event or (lambda event: None),
     )
+    discovery.may_see = pump.may_see
     return Peer(pump, options=media, connection=connection)
 
 

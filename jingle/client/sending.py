@@ -23,7 +23,7 @@ from ..errors import LocalProtocolError, SessionEnded, TransportFailed
 from ..peer.content import LiveContent
 from ..peer.live import LiveSession
 from ..session import events
-from ..signalling.discovery import able_devices
+from ..signalling.discovery import NS_JINGLE, able_devices
 from ..transports.base import Kind
 from ..transports.selection import common_precondition
 from .session import tell_begun, tell_the_end, until_accepted
@@ -119,6 +119,8 @@ class FileSession:
     ) -> LiveSession:
         pump = self._pump
         features = await pump.discovery.features_of(device)
+        if NS_JINGLE not in features:
+            features = frozenset()  # not for us to see, or not there at all, which it will say itself
         contents = [self._content(device, features, name, each, senders) for name, each in applications.items()]
         live = self._live = await pump.initiate(device, self.id, contents)
         tell_the_end(

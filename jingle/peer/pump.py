@@ -92,9 +92,9 @@ class Pump:
         self.on_proposal: Callable[[proposals.InitiationEvent], None] = lambda event: None
         self.on_unavailable: Callable[[str], None] = lambda jid: None
         self._on_event = on_event
-        self.dispatcher = Dispatcher(local=binding.local, may_reach=policy)
+        self.dispatcher = Dispatcher(local=binding.local, may_reach=policy, understands=self._understands)
         self.initiations = Initiations(local=binding.local, may_reach=policy)
-        binding.may_reach = lambda sender: policy(sender) or self.is_engaged(sender)
+        binding.may_reach = self.may_reach
         binding.on_jingle = self._receive_jingle
         binding.on_message = self._receive_message
         binding.on_unavailable = self._receive_unavailable
@@ -114,6 +114,14 @@ class Pump:
     def is_engaged(self, jid: str) -> bool:
         """Whether a session with this full JID is running, so that it may talk to us whoever it is."""
         return any(live.peer == jid for live in self.sessions.values())
+
+    def may_reach(self, jid: str) -> bool:
+        """Whether this full JID may know that we have Jingle, and ask something of us."""
+        return self.policy(jid) or self.is_engaged(jid)
+
+    def may_see(self, jid: str) -> bool:
+        """Whether this full JID may learn what we can do: who may reach us, and whom we show ourselves to."""
+        return self.may_reach(jid) or not self._shown.isdisjoint((jid, bare(jid)))
 
     async def aclose(self) -> None:
         """End every session and wait until they are freed; nothing can be begun any more."""
@@ -178,6 +186,11 @@ class Pump:
         for name, info in early:
             live.send_transport_info(name, info)
         return live
+
+    def _understands(self, session: Session, payload: Element) -> bool:
+        live = self.sessions.get(session)
+        contents = live.contents.values() if live is not None else ()
+        return any(isinstance(payload, content.application.infos) for content in contents)
 
     def handle(self, session: Session | None, happened: Sequence[events.Event]) -> None:
         """Carry out events of the engine that no stanza is waiting on."""

@@ -73,7 +73,7 @@ class Dispatcher:
         *,
         local: str,
         may_reach: Callable[[str], bool] = lambda jid: True,
-        understands: Callable[[Element], bool] = is_known,
+        understands: Callable[[Session, Element], bool] = lambda session, payload: is_known(payload),
         max_sessions: int = MAX_SESSIONS,
         max_sessions_per_peer: int = MAX_SESSIONS_PER_PEER,
     ) -> None:
@@ -82,7 +82,7 @@ class Dispatcher:
         Args:
             local: Our full JID.
             may_reach: Whether this full JID may initiate sessions with us; asked each time.
-            understands: See `Session`.
+            understands: What `Session` asks, with the session that asks.
             max_sessions: How many the peers may have open with us in all, ours counted in.
             max_sessions_per_peer: The same for one bare JID.
         """
@@ -165,7 +165,11 @@ class Dispatcher:
             del self._expected[key]
 
     def _new(self, peer: str, sid: str, role: Role) -> Session:
-        return Session(sid=sid, local=self.local, peer=peer, role=role, understands=self._understands)
+        def understands(payload: Element) -> bool:
+            return self._understands(session, payload)
+
+        session = Session(sid=sid, local=self.local, peer=peer, role=role, understands=understands)
+        return session
 
     def _without_collision(self, sender: str, jingle: Jingle) -> Jingle:
         """Take out a redirection (section 13.5) to where another session with this sid is, which it would replace."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from slixmpp import JID
 from slixmpp.basexmpp import BaseXMPP
 from slixmpp.exceptions import IqError, IqTimeout
-from slixmpp.stanza import Presence
+from slixmpp.stanza import Iq, Presence
 
 log = logging.getLogger(__name__)
 
 NS_JINGLE = "urn:xmpp:jingle:1"
 NS_CAPS = "http://jabber.org/protocol/caps"
+NS_INFO = "http://jabber.org/protocol/disco#info"
 NS_JINGLE_MESSAGE = "urn:xmpp:jingle-message:0"
 
 QUERY_TIMEOUT = 5.0
@@ -56,26 +59,49 @@ class Discovery:
 
     Who is online is kept here and not taken from slixmpp's roster, which forgets it when the connection breaks although
     stream management goes on where it was and no presence comes again (XEP-0198).
+
+    Attributes:
+        may_see: Decides by JID who learns what we announced; everybody else gets the answer of a client without
+            Jingle, as to a session-initiate (XEP-0166 section 6.3.2). Our own server always does.
     """
 
     def __init__(self, xmpp: BaseXMPP) -> None:
         self.xmpp = xmpp
+        self.may_see: Callable[[str], bool] = lambda jid: True
+        self._announced: frozenset[str] = frozenset()
         self._online: dict[str, _Presence] = {}
         self._features: dict[str, frozenset[str]] = {}
         self._arrived = asyncio.Event()
         self._settled_at = 0.0
+        xmpp.add_filter("out_sync", self._hide)
         xmpp.add_event_handler("session_start", self._begin)
         xmpp.add_event_handler("presence", self._take_presence)
 
     def close(self) -> None:
         """Stop listening to presence; safe to call twice."""
+        with contextlib.suppress(ValueError):
+            self.xmpp.del_filter("out_sync", self._hide)
         self.xmpp.del_event_handler("session_start", self._begin)
         self.xmpp.del_event_handler("presence", self._take_presence)
 
     def announce(self, features: Iterable[str]) -> None:
         """Put features into our disco#info; the next presence carries the caps that follow from them."""
-        for feature in sorted(set(features)):
+        self._announced = frozenset(features)
+        for feature in sorted(self._announced):
             self.xmpp.plugin["xep_0030"].add_feature(feature)
+
+    def _hide(self, stanza: Any) -> Any:
+        """Leave what we announced out of an answer to somebody who may not see it."""
+        if isinstance(stanza, Iq) and stanza["type"] == "result" and not self._is_visible_to(str(stanza["to"])):
+            for place, query in enumerate(stanza.xml):
+                if query.tag == f"{{{NS_INFO}}}query":
+                    # A copy: slixmpp puts what it keeps itself into each answer.
+                    stanza.xml[place] = shown = copy.copy(query)
+                    shown[:] = [part for part in query if part.get("var") not in self._announced]
+        return stanza
+
+    def _is_visible_to(self, jid: str) -> bool:
+        return jid in ("", self.xmpp.boundjid.domain) or self.may_see(jid)
 
     async def features_of(self, jid: str) -> frozenset[str]:
         """The features of a full JID or a server; empty where it does not answer in time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from slixmpp import JID
 
 from tests.servers.plain_client import plain_client
 
@@ -28,6 +29,22 @@ async def test_a_stranger_learns_nothing_from_one_device(strangers: World) -> No
     bob.interrupt()
     assert await bob.exit() == 130
     assert bob.names() == ["online", "refused"]
+
+
+@pytest.mark.server
+async def test_a_stranger_sees_no_feature_of_ours(strangers: World) -> None:
+    """Who knows our full JID is told what a client without Jingle tells; a contact sees all."""
+    bob = await strangers.answer("--once")
+    device = JID(bob.events[0]["jid"])
+    seen = {}
+    for jid in (strangers.carol, strangers.alice):
+        async with plain_client(strangers.server, jid) as plain:
+            for asked in (device, plain.boundjid):
+                info = (await plain.plugin["xep_0030"].get_info(asked, local=False))["disco_info"]
+                seen[jid, asked == device] = set(info["features"])
+    # What slixmpp says by itself, and the copies of messages that every account of today has.
+    assert seen[strangers.carol, True] == seen[strangers.carol, False] | {"urn:xmpp:carbons:2", "urn:xmpp:forward:0"}
+    assert {"urn:xmpp:jingle:1", "urn:xmpp:jingle-message:0"} <= seen[strangers.alice, True]
 
 
 @pytest.mark.server

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, cast
 from jingle.elements.core import Action, Content, Jingle, Reason, ReasonCondition, Role, Senders
 from jingle.elements.declare import Element
 from jingle.elements.initiation import Initiation
+from jingle.elements.model import Unknown
 from jingle.errors import ProtocolError, SignallingError, TransportFailed
 from jingle.peer.content import LiveContent
 from jingle.peer.events import Event
@@ -117,6 +118,7 @@ class FakeApplication:
     namespace: ClassVar[str] = APP
     kind: ClassVar[Kind] = Kind.DATAGRAM
     features: ClassVar[tuple[str, ...]] = (APP,)
+    infos: ClassVar[tuple[type[Element], ...]] = (Unknown,)
     components = 1
 
     def __init__(self, broken: dict[str, Exception] | None = None) -> None:

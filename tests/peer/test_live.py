@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jingle.elements.core import Action, Content, Reason, ReasonCondition, Role, Senders
+from jingle.elements.rtp import Ringing
 from jingle.errors import (
     ApplicationFailed,
     LocalProtocolError,
@@ -336,8 +337,6 @@ async def test_a_transport_info_that_cannot_be_used(it: Stage) -> None:
 
 async def test_session_infos_reach_every_content(it: Stage) -> None:
     live = await connected(it, "voice", "music")
-    it.pump.dispatcher._understands = lambda element: True
-    live.session._understands = lambda element: True
     assert it.receive(jingle(Action.SESSION_INFO, payloads=(payload("hold"),))).error is None
     await settle()
     assert [each.described("info") for each in it.applications] == [[payload("hold")], [payload("hold")]]
@@ -349,11 +348,15 @@ async def test_session_infos_reach_every_content(it: Stage) -> None:
 
 
 async def test_a_session_info_that_nobody_understands(it: Stage) -> None:
+    """Not even that of another application, which we know (XEP-0166 section 6.8)."""
     live = await connected(it)
-    error = it.receive(jingle(Action.SESSION_INFO, payloads=(payload("hold"),))).error
+    error = it.receive(jingle(Action.SESSION_INFO, payloads=(Ringing(),))).error
     assert error is not None
     assert error.jingle == "unsupported-info"
+    assert it.receive(jingle(Action.SESSION_INFO, payloads=(Ringing(), payload("hold")))).error is None
     assert live.is_running
+    await settle()
+    assert it.applications[0].described("info") == [payload("hold")]
 
 
 async def test_a_description_info_is_advice(it: Stage) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jingle.elements.core import Action, Content, Jingle, Reason, ReasonCondition, Role, Senders
+from jingle.elements.declare import Element
 from jingle.errors import LocalProtocolError, RemoteProtocolError
 from jingle.session.dispatcher import EXPECT_FOR, MAX_EARLY, MAX_EXPECTED, MAX_REMEMBERED, REMEMBER_FOR, Dispatcher
 from jingle.session.engine import Session
@@ -112,9 +113,16 @@ def test_a_malformed_initiate_leaves_nothing_behind() -> None:
 
 
 def test_what_is_understood_is_told_to_the_sessions() -> None:
-    juliet = dispatcher(understands=lambda element: True)
+    asked: list[Session] = []
+
+    def understands(session: Session, element: Element) -> bool:
+        asked.append(session)
+        return True
+
+    juliet = dispatcher(understands=understands)
     give(juliet, initiate())
     assert give(juliet, jingle(A.SESSION_INFO, payloads=(transport(),))) != []
+    assert asked == list(juliet.sessions)
 
 
 # Strangers (section 6.3.2).

@@ -107,7 +107,7 @@ def test_section_6_7_unknown_session() -> None:
 
 
 def test_section_6_8_ringing_and_ping() -> None:
-    romeo = Dispatcher(local=ROMEO, understands=lambda payload: True)
+    romeo = Dispatcher(local=ROMEO, understands=lambda session, payload: True)
     romeo.initiate(JULIET, jingle(7).sid, jingle(7).contents, now=0).take_events()
     assert give(romeo, 19) == [Reply(), SessionInfo(payload=jingle(19).payloads[0])]
     assert give(romeo, 21) == [Reply()]

@@ -224,3 +224,44 @@ def test_the_best_device() -> None:
     assert best_device([chat, files, calls, other], WANTED) is calls
     assert best_device([device("half", 1, *WANTED)], WANTED) is None
     assert best_device([], frozenset()) is None
+
+
+# What others are told about us (XEP-0166 section 6.3.2)
+
+OURS = {"urn:xmpp:jingle:1", "urn:xmpp:jingle:apps:rtp:1"}
+
+
+async def told(wire: Wire, jid: str, node: str = "") -> set[str]:
+    """The features that somebody is told who asks us."""
+    address = f" from='{jid}'" if jid else ""
+    wire.receive(f"<iq type='get' to='{OWN}' id='q1'{address}><query xmlns='{INFO}'{node}/></iq>")
+    reply = await wire.take()
+    assert (reply.get("type"), reply.get("id"), reply.get("to", "")) == ("result", "q1", jid)
+    [query] = reply
+    assert query.find(f"{{{INFO}}}identity") is not None
+    return {feature.get("var", "") for feature in query.iter(f"{{{INFO}}}feature")}
+
+
+async def test_a_stranger_is_told_what_a_client_without_jingle_tells(wire: Wire, discovery: Discovery) -> None:
+    wire.xmpp.plugin["xep_0030"].add_feature(INFO)
+    before = await told(wire, f"{ROMEO}/orchard")
+    discovery.announce(OURS)
+    discovery.may_see = lambda jid: jid.startswith(ROMEO)
+    assert await told(wire, "mercutio@montague.example/street") == before
+    assert await told(wire, f"{ROMEO}/orchard") == before | OURS
+    assert await told(wire, "mercutio@montague.example/street") == before
+
+
+@pytest.mark.parametrize("server", ["", "capulet.example"])
+async def test_our_own_server_is_told_all(wire: Wire, discovery: Discovery, server: str) -> None:
+    """It would take our presence's caps for forged, and it forwards everything anyway."""
+    discovery.announce(OURS)
+    discovery.may_see = lambda jid: False
+    assert await told(wire, server) >= OURS
+
+
+async def test_nothing_is_left_out_once_it_is_closed(wire: Wire, discovery: Discovery) -> None:
+    discovery.announce(OURS)
+    discovery.may_see = lambda jid: False
+    discovery.close()
+    assert await told(wire, "mercutio@montague.example/street") >= OURS

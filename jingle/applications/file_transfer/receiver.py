@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 from ...elements.core import Reason, ReasonCondition, Role
 from ...elements.declare import Element
@@ -43,6 +44,8 @@ class FileReceiver(Transfer):
     Attributes:
         metadata: What the peer said about the file; `None` until it did.
     """
+
+    infos: ClassVar[tuple[type[Element], ...]] = (Checksum,)
 
     def __init__(
         self,

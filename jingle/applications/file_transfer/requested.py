@@ -32,6 +32,7 @@ class RequestedFile:
     namespace: ClassVar[str] = FileSender.namespace
     kind: ClassVar[Kind] = FileSender.kind
     features: ClassVar[tuple[str, ...]] = FileSender.features
+    infos: ClassVar[tuple[type[Element], ...]] = FileSender.infos
     components = FileSender.components
 
     def __init__(self, *, name: str, creator: Role, hooks: Hooks = NO_HOOKS, timing: Timing = USUAL_TIMING) -> None:

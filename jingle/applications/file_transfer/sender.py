@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from ...elements.core import Role
 from ...elements.declare import Element
@@ -46,6 +47,8 @@ class FileSender(Transfer):
         MediaError: The file cannot be read.
         LocalProtocolError: An algorithm is not known.
     """
+
+    infos: ClassVar[tuple[type[Element], ...]] = (Received,)
 
     def __init__(
         self,

@@ -87,6 +87,7 @@ class RtpApplication:
     namespace: ClassVar[str] = NS
     kind: ClassVar[Kind] = Kind.DATAGRAM
     features: ClassVar[tuple[str, ...]] = (NS, FEATURE_AUDIO, NS_HEADER_EXTENSIONS, NS_SOURCES, FEATURE_SOURCES)
+    infos: ClassVar[tuple[type[Element], ...]] = (Ringing, Hold, Unhold, Mute, Unmute, Active, Dtmf)
     components = 1
     """RTP and RTCP share one, or there is no call."""
 
