@@ -172,6 +172,17 @@ class Call:
         """Take the call up again and say so."""
         self._live.inform(self._application("audio").unhold())
 
+    async def restart_ice(self) -> None:
+        """Look for another path to the peer, and return once it is in use (XEP-0176 section 5.9); media goes on.
+
+        That happens by itself where this machine's addresses change or the path stops working; the `network` event
+        tells of it.
+
+        Raises:
+            TransportFailed: There is none, or the peer knows no restarts; the call goes on over the old path.
+        """
+        await self._live.restart()
+
     async def send_dtmf(self, digits: str) -> None:
         """Press keys (RFC 4733); returns when the last is released.
 

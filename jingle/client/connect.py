@@ -140,6 +140,7 @@ def connect(
 
         connection.on_state = changed
         connection.on_lost = peer.lost
+        peer.pump.addresses.subscribe(connection.addresses_changed)
         try:
             await connection.open(login_timeout)
         except BaseException:

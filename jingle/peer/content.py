@@ -13,7 +13,7 @@ from ..elements.declare import Element
 from ..errors import TransportFailed
 from ..session.contents import namespace_of
 from ..session.events import ContentId
-from ..transports.base import Bundling, Kind, SecurityPrecondition, Transport
+from ..transports.base import Bundling, Kind, Restarting, SecurityPrecondition, Transport
 from ..transports.selection import Choice, Selection
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,26 @@ class LiveContent:
     def is_replacing(self) -> bool:
         """Whether a transport that we proposed waits for its answer."""
         return self._proposed is not None
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it shares its link with other contents."""
+        return isinstance(self.transport, Bundling) and self.transport.is_shared
+
+    @property
+    def is_restartable(self) -> bool:
+        """Whether its transport can find another path; of those that share a link, one is."""
+        is_led = isinstance(self.transport, Bundling) and self.transport.is_bundled
+        return isinstance(self.transport, Restarting) and not is_led
+
+    def crosses(self, transport: Element) -> bool:
+        """Whether this transport-info is a restart that crosses ours, and ours stands."""
+        return isinstance(self.transport, Restarting) and self.transport.crosses(transport)
+
+    async def take_refusal(self, text: str) -> None:
+        """The peer refused a transport-info of this session."""
+        if isinstance(self.transport, Restarting):
+            await self.transport.refused(text)
 
     async def propose(self) -> Content:
         """Our session-initiate or content-add for it.

@@ -20,7 +20,7 @@ from ..errors import ApplicationFailed, JingleError, LocalProtocolError, MediaEr
 from ..session import events
 from ..session.engine import Session
 from ..session.state import SessionState
-from ..transports.base import Kind
+from ..transports.base import Kind, Restarting
 from .content import LiveContent
 from .negotiation import Negotiation
 from .outbox import Info, Outbox
@@ -108,6 +108,7 @@ class LiveSession:
         self._connected_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._freeing: set[asyncio.Future[None]] = set()
+        session.crosses = self._crosses
         self._negotiation = Negotiation(self)
         self._outbox = Outbox(self._send_infos, self._end_contents)
         self._keeper = loop.create_task(self._keep(), name=f"jingle session {session.sid}")
@@ -150,7 +151,8 @@ class LiveSession:
             case events.Acknowledged(action=action) | events.Refused(action=action) | events.TimedOut(action=action):
                 if action is Action.SESSION_TERMINATE:
                     self._told.set()
-                return
+                if not isinstance(event, events.Refused):
+                    return
         try:
             self._backlog.put_nowait(event)
         except asyncio.QueueFull:
@@ -266,7 +268,12 @@ class LiveSession:
     def send_transport_info(self, name: str, transport: Element) -> None:
         """Send a `<transport/>` of a content; the engine keeps it back until the peer knows the session."""
         content = self.contents.get(name)
-        if content is not None and content.application.kind is Kind.STREAMING and len(self.contents) > 1:
+        if (
+            content is not None
+            and len(self.contents) > 1
+            and (content.application.kind is Kind.STREAMING or content.is_bundled)
+        ):
+            # What is said about a shared link is said for all contents at once: some peers ask no more than the first.
             self._outbox.add_info(name, transport)
         else:
             self._send_infos([(name, transport)])
@@ -276,6 +283,21 @@ class LiveSession:
         if known and self.is_running:
             with contextlib.suppress(ProtocolError):  # a content was removed meanwhile
                 self.act(lambda session: session.transport_infos(known))
+
+    async def restart(self) -> None:
+        """Look for another way to the peer, and return once it is in use; media goes on meanwhile.
+
+        Raises:
+            TransportFailed: There is none, or the peer knows no restarts; the old one is used as before.
+        """
+        restarting = [content.transport for content in self.contents.values() if content.is_restartable]
+        if not restarting:
+            raise TransportFailed("this session has no transport that could be restarted")
+        await asyncio.gather(*(transport.restart() for transport in restarting if isinstance(transport, Restarting)))
+
+    def _crosses(self, id: events.ContentId, transport: Element) -> bool:
+        content = self.contents.get(id.name)
+        return content is not None and content.crosses(transport)
 
     async def describe(self) -> list[Content]:
         """Our answers to what the peer offered, for the session-accept; gathering of candidates begins.

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..elements.core import Content, Group, Reason, ReasonCondition, Role
+from ..elements.core import Action, Content, Group, Reason, ReasonCondition, Role
 from ..elements.declare import Element
 from ..errors import ApplicationFailed, ProtocolError, TransportFailed
 from ..session import events
@@ -81,6 +81,11 @@ class Negotiation:
             case events.SecurityInfo(content=id, security=security):
                 if (secured := self._live.contents.get(id.name)) is not None and secured.precondition is not None:
                     secured.precondition.accept(security)
+            case events.Refused(action=Action.TRANSPORT_INFO, jingle=why_jingle, text=text) if (
+                why_jingle != "tie-break"
+            ):
+                for informed in list(self._live.contents.values()):
+                    await informed.take_refusal(text or f"the peer refuses it: {event.condition}")
             case events.TransportReplaced(content=id, transport=transport):
                 await self._take_replacement(id, transport)
             case events.TransportAccepted(content=id, transport=transport):

@@ -62,7 +62,9 @@ class Outbox:
         infos, self._infos = self._infos, []
         ends, self._ends = self._ends, []
         while infos:
-            first = dict(reversed(infos))  # what each content said first; order within a content is kept
+            first: dict[str, Element] = {}  # what each content said first; order within a content is kept
+            for name, info in infos:
+                first.setdefault(name, info)
             self._send_infos(list(first.items()))
             infos = [info for info in infos if info[1] is not first[info[0]]]
         while ends:

@@ -30,10 +30,11 @@ from ..session.proposal import ProposalState
 from ..signalling.binding import Binding, ReceivedMessage, Replier
 from ..signalling.discovery import Discovery
 from ..signalling.services import ExternalServices
-from ..transports.base import Kind, SecurityPrecondition, Transport, TransportContext, TransportOptions
+from ..transports.addresses import AddressWatch
+from ..transports.base import Kind, PathChange, SecurityPrecondition, Transport, TransportContext, TransportOptions
 from ..transports.selection import Selection
 from .content import LiveContent, MakeTransport
-from .events import Event, EventHandler
+from .events import Event, EventHandler, path_fields
 from .live import LiveSession
 from .policy import Policy
 
@@ -51,6 +52,7 @@ class Pump:
 
     Attributes:
         sessions: The live sessions, by the engine's side of each.
+        addresses: Tells when the addresses of this machine change.
         on_session: Called with each session that a peer initiates, once it is acknowledged and running.
         on_proposal: Called with everything about proposals that is not a message to send.
         on_unavailable: Called with the full JID of whoever goes offline, after its sessions were ended.
@@ -82,6 +84,7 @@ class Pump:
         self.in_order = in_order
         self.policy = policy
         self.sessions: dict[Session, LiveSession] = {}
+        self.addresses = AddressWatch()
         self._is_closed = False
         self._shown: set[str] = set()
         self._early: dict[tuple[str, str], list[tuple[str, Element]]] = {}
@@ -131,6 +134,7 @@ class Pump:
             self._catching_up.popitem()[1].cancel()
         await asyncio.gather(self._sweeper, return_exceptions=True)
         await asyncio.gather(*(live.close("gone") for live in list(self.sessions.values())))
+        self.addresses.close()
 
     def check_open(self) -> None:
         """Make sure that something can be begun.
@@ -320,6 +324,9 @@ class Pump:
             else:
                 self._early.setdefault((peer, sid), []).append((name, info))
 
+        def report(change: PathChange) -> None:
+            self.emit("network", peer=peer, sid=sid, **path_fields(change))
+
         def make(transport: type[Transport]) -> Transport:
             return transport(
                 TransportContext(
@@ -331,6 +338,8 @@ class Pump:
                     options=self.options,
                     send_info=send_info,
                     ice_servers=self.services.ice_servers,
+                    addresses=self.addresses,
+                    report=report,
                 )
             )
 

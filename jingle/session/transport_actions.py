@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..elements.core import Action, Jingle, Reason
 from ..elements.declare import Element
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .content_actions import ContentActions
 from .contents import ContentRecord, Replacement, namespace_of
-from .events import TransportAccepted, TransportInfo, TransportRejected, TransportReplaced
+from .events import ContentId, TransportAccepted, TransportInfo, TransportRejected, TransportReplaced
 from .exchange import ContentRef
 from .state import Fact, next_transport_state
 
 
 class TransportActions(ContentActions):
-    """The actions on the transports of contents, sent and received."""
+    """The actions on the transports of contents, sent and received.
+
+    Attributes:
+        crosses: Says of a transport-info of the peer's whether it asks for what one of ours does already, and ours
+            stands: it is answered with a tie-break and left aside (XEP-0371 section 5.10). For the program to set.
+    """
+
+    crosses: Callable[[ContentId, Element], bool] = staticmethod(lambda content, transport: False)
 
     # Sent.
 
@@ -124,7 +131,12 @@ class TransportActions(ContentActions):
     # Received.
 
     def _on_transport_info(self, jingle: Jingle) -> None:
-        for record, content in self._informed(jingle):
+        informed = self._informed(jingle)
+        if any(
+            content.transport is not None and self.crosses(record.id, content.transport) for record, content in informed
+        ):
+            raise RemoteProtocolError("our restart is under way", jingle="tie-break")
+        for record, content in informed:
             if content.transport is not None:
                 self._events.append(TransportInfo(content=record.id, transport=content.transport))
 

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 LOGIN_TIMEOUT = 30.0
 KEEPALIVE_INTERVAL = 60.0
 KEEPALIVE_TIMEOUT = 15.0
+NEW_NETWORK_TIMEOUT = 3.0
+"""Seconds for the server to answer when the machine has got another address: the old way may lead nowhere now."""
+
 RECONNECT_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 """Seconds between attempts to come back; the last one repeats until `aclose()`."""
 
@@ -186,15 +189,38 @@ class XmppConnection:
         """A TCP connection can die without a word; a ping that nobody answers says so (XEP-0199)."""
         while True:
             await asyncio.sleep(KEEPALIVE_INTERVAL)
-            if not self._is_up:
-                continue
-            try:
-                await self.xmpp.plugin["xep_0199"].ping(JID(self.xmpp.boundjid.domain), timeout=KEEPALIVE_TIMEOUT)
-            except IqTimeout:
-                log.warning("the XMPP server does not answer: reconnecting")
+            if self._is_up:
+                await self._ping(KEEPALIVE_TIMEOUT)
+
+    async def _ping(self, timeout: float) -> None:
+        try:
+            await self.xmpp.plugin["xep_0199"].ping(JID(self.xmpp.boundjid.domain), timeout=timeout)
+        except IqTimeout:
+            log.warning("the XMPP server does not answer: reconnecting")
+            self.xmpp.abort()
+        except IqError as exc:
+            log.debug("ping answered with %s, which is an answer too", exc)
+
+    def addresses_changed(self, gone: frozenset[str], new: frozenset[str]) -> None:
+        """Take it that the machine's addresses have changed: what broke with that is noticed and mended at once."""
+        if self._closing or self._is_logging_in:
+            return
+        if self._is_up:
+            if self._address in gone:
                 self.xmpp.abort()
-            except IqError as exc:
-                log.debug("ping answered with %s, which is an answer too", exc)
+            elif new:
+                self._spawn(self._ping(NEW_NETWORK_TIMEOUT))
+        elif new and self.xmpp.transport is None and self._returning is not None:
+            self._returning.cancel()
+            self.xmpp.cancel_connection_attempt()
+            self._returning, self._attempts = None, 0
+            self._come_back()
+
+    @property
+    def _address(self) -> str | None:
+        """The address of this machine that the stream uses."""
+        name = self.xmpp.transport.get_extra_info("sockname") if self.xmpp.transport is not None else None
+        return str(name[0]) if name else None
 
     def _come_back(self) -> None:
         if not self._closing and (self._returning is None or self._returning.done()):

@@ -14,7 +14,7 @@ from typing import Any
 from ..elements.core import Role
 from ..elements.declare import Element, parse, serialize
 from ..errors import SignallingError
-from ..transports.base import IceServer, TransportContext, TransportOptions
+from ..transports.base import AddressMonitor, IceServer, PathChange, TransportContext, TransportOptions
 from ..transports.ice import IceSettings
 from ..transports.ice_agent import IceAgent
 from ..transports.ice_udp import IceUdpTransport
@@ -54,6 +54,8 @@ def make_context(
     *,
     options: TransportOptions | None = None,
     ice_servers: Callable[[], Awaitable[tuple[IceServer, ...]]] = no_servers,
+    addresses: AddressMonitor | None = None,
+    report: Callable[[PathChange], None] = lambda change: None,
 ) -> TransportContext:
     """The context of a transport whose transport-infos go to `send_info`; loopback only unless `options` say more."""
     names = ("romeo@montague.example/orchard", "juliet@capulet.example/balcony")
@@ -67,6 +69,8 @@ def make_context(
         options=options or TransportOptions(loopback=True),
         send_info=send_info,
         ice_servers=ice_servers,
+        addresses=addresses,
+        report=report,
     )
 
 
@@ -79,11 +83,14 @@ class TransportPair:
         options: What both users decided; loopback candidates if `None`.
         settings: Timing of both ICE agents.
         ice_servers: What both XMPP servers offer.
+        addresses: Tells both when the addresses of their machines change.
 
     Attributes:
         initiator: The initiator's transport.
         responder: The responder's transport.
         infos: All transport-infos so far, each with the role of its sender.
+        ties: Those of them that were answered with a tie-break.
+        changes: What became of their paths, each with the role of who told it.
     """
 
     def __init__(
@@ -92,16 +99,30 @@ class TransportPair:
         options: TransportOptions | None = None,
         settings: IceSettings | None = None,
         ice_servers: Callable[[], Awaitable[tuple[IceServer, ...]]] = no_servers,
+        addresses: AddressMonitor | None = None,
     ) -> None:
+        self.ties: list[Element] = []
+        self.changes: list[tuple[Role, PathChange]] = []
         self.infos: list[tuple[Role, Element]] = []
         self._wire: asyncio.Queue[tuple[Role, Element]] = asyncio.Queue()
         self._carrier: asyncio.Task[None] | None = None
         self.initiator, self.responder = (
             IceUdpTransport(
-                make_context(role, self._sender(role), options=options, ice_servers=ice_servers), settings=settings
+                make_context(
+                    role,
+                    self._sender(role),
+                    options=options,
+                    ice_servers=ice_servers,
+                    addresses=addresses,
+                    report=self._reporter(role),
+                ),
+                settings=settings,
             )
             for role in (Role.INITIATOR, Role.RESPONDER)
         )
+
+    def _reporter(self, role: Role) -> Callable[[PathChange], None]:
+        return lambda change: self.changes.append((role, change))
 
     def _sender(self, role: Role) -> Callable[[Element], None]:
         def send(payload: Element) -> None:
@@ -118,7 +139,11 @@ class TransportPair:
         while True:
             sender, payload = await self._wire.get()
             receiver = self.responder if sender is Role.INITIATOR else self.initiator
-            await receiver.info(over_the_wire(payload))
+            element = over_the_wire(payload)
+            if receiver.crosses(element):
+                self.ties.append(element)  # which leaves the sender's restart as it is
+            else:
+                await receiver.info(element)
 
     async def negotiate(self) -> None:
         """Offer and answer, each carried as XML; from now on transport-infos are delivered too.

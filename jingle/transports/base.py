@@ -85,6 +85,34 @@ class Path:
     remote: CandidateSummary
 
 
+@dataclass(frozen=True, kw_only=True)
+class PathChange:
+    """What becomes of the way that the bits of a connected transport take."""
+
+    state: str
+    """`restarting`, then `restarted` with the new path or `failed` with the old one, which is used as before."""
+
+    cause: str
+    """`addresses` of this machine changed, `consent` is not given any more, `peer` or `asked`: somebody wants it."""
+
+    seconds: float = 0.0
+    """Since it began."""
+
+    text: str | None = None
+    """Why it failed."""
+
+    path: Path | None = None
+    """The path in use at the end."""
+
+
+class AddressMonitor(Protocol):
+    """Knows when the addresses of this machine change."""
+
+    def subscribe(self, changed: Callable[[frozenset[str], frozenset[str]], None]) -> Callable[[], None]:
+        """Call `changed(gone, new)` after every change; the function that comes back ends that."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RtpPacket:
     """One RTP packet that came in (RFC 3550 section 5.1), decrypted and routed to its stream."""
@@ -287,6 +315,12 @@ class TransportContext:
     features: frozenset[str] = frozenset()
     """What the peer's disco#info says, where it is known."""
 
+    addresses: AddressMonitor | None = None
+    """Tells when the addresses of this machine change, so that another path is looked for."""
+
+    report: Callable[[PathChange], None] = lambda change: None
+    """Told when another path is looked for, and what comes of it."""
+
 
 class Transport(Protocol):
     """One transport of one content: describe, accept the peer's, connect. One object for one try."""
@@ -343,8 +377,39 @@ class Transport(Protocol):
 
 
 @runtime_checkable
+class Restarting(Protocol):
+    """A `Transport` that finds another path while the one in use goes on (XEP-0176 section 5.9)."""
+
+    async def restart(self) -> None:
+        """Look for another path, and return once it is in use; transports that share a link share that.
+
+        Raises:
+            TransportFailed: There is none, or the peer knows no restarts; the old one is used as before.
+        """
+        ...
+
+    def crosses(self, remote: Element) -> bool:
+        """Whether this transport-info is a restart of the peer's that crosses ours, and ours stands (XEP-0371)."""
+        ...
+
+    async def refused(self, text: str) -> None:
+        """Take it that the peer answered a transport-info of ours with an error."""
+        ...
+
+
+@runtime_checkable
 class Bundling(Protocol):
     """A `Transport` whose link several contents of a session can share (XEP-0338, RFC 9143)."""
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it uses the link of another transport."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several use its link, whosever it is."""
+        ...
 
     async def bundle_with(self, other: Any) -> None:
         """Share the link of `other`, a transport of the same class; call it before `accept()`."""

@@ -130,6 +130,25 @@ class DataChannelTransport:
     def _unwrap_info(self, remote: Element) -> Element:
         return remote
 
+    async def restart(self) -> None:
+        """Find another path under the stream; see `IceUdpTransport.restart`.
+
+        Raises:
+            TransportFailed: There is none, or the peer knows no restarts.
+        """
+        await self.ice.restart()
+
+    def crosses(self, remote: Element) -> bool:
+        """Whether this is a restart that crosses ours, and ours stands; see `IceUdpTransport.crosses`."""
+        try:
+            return self.ice.crosses(self._unwrap_info(remote))
+        except RemoteProtocolError:
+            return False
+
+    async def refused(self, text: str) -> None:
+        """Take it that the peer answered a transport-info with an error."""
+        await self.ice.refused(text)
+
     # The stream
 
     async def connect(self) -> DataChannelStream:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import random
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -28,6 +27,7 @@ from aioice.ice import CandidatePair, StunProtocol, TransportPolicy
 from aioice.utils import random_string
 
 from .base import CandidateSummary, IceServer, Path
+from .ice_consent import Consent, ConsentCheck
 from .ice_gathering import (
     COMPONENT,
     GATHERING_ERRORS,
@@ -90,6 +90,12 @@ class IceSettings:
     consent_expiry: float = 30
     """Without a response for so long the peer counts as gone (RFC 7675 section 5.1)."""
 
+    consent_patience: float = 2
+    """Without a response for so long, to several checks, the path counts as failing: ICE is restarted."""
+
+    answer_timeout: float = 10
+    """For the peer to take part in a restart of ours. Many clients know no restarts and keep silent."""
+
     turn_tls: ssl.SSLContext | None = None
     """How a `turns` server's certificate is verified; `None` trusts the system's authorities."""
 
@@ -105,6 +111,7 @@ class IceConnection(aioice.Connection):
         settings: How to gather and when to give up.
         on_candidate: Called with each local candidate, host candidates from within `open()`.
         on_datagrams: Called with datagrams that are not STUN, in the order they came.
+        on_failing: Called whenever the peer does not answer consent checks (see `IceSettings.consent_patience`).
         on_lost: Called once, with a sentence, when an established connection is gone.
         local: Our credentials; fresh ones if `None`.
     """
@@ -116,6 +123,7 @@ class IceConnection(aioice.Connection):
         settings: IceSettings,
         on_candidate: Callable[[Candidate], None],
         on_datagrams: Callable[[list[bytes]], None],
+        on_failing: Callable[[IceConnection], None],
         on_lost: Callable[[IceConnection, str], None],
         local: Credentials | None = None,
     ) -> None:
@@ -131,8 +139,14 @@ class IceConnection(aioice.Connection):
         self.remote_known = asyncio.Event()
         self.gathered = asyncio.Event()
         self.problems: list[str] = []
-        self.round_trip_time: float | None = None
         self._settings = settings
+        self._consent = Consent(
+            interval=settings.consent_interval,
+            expiry=settings.consent_expiry,
+            patience=settings.consent_patience,
+            check=self._check_consent,
+            on_failing=lambda: on_failing(self),
+        )
         self._on_candidate, self._on_datagrams, self._on_lost = on_candidate, on_datagrams, on_lost
         self._servers: set[IceServer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -360,28 +374,15 @@ class IceConnection(aioice.Connection):
 
     async def query_consent(self) -> None:
         """Ask the peer again and again whether it still wants packets (RFC 7675 section 5.1)."""
+        await self._consent.keep()
+        self._lose(f"the peer has not answered for {self._settings.consent_expiry:.0f} s")
+
+    def _check_consent(self, grant: Callable[[float], None]) -> ConsentCheck | None:
+        pair = self._nominated.get(COMPONENT)
+        if pair is None:
+            return None
         assert self.remote_password is not None
-        loop, settings = asyncio.get_running_loop(), self._settings
-        granted = loop.time()
-
-        def grant(sent: float) -> None:
-            nonlocal granted
-            granted, self.round_trip_time = max(granted, sent), loop.time() - sent
-
-        waiting: list[_ConsentCheck] = []
-        try:
-            while loop.time() - granted < settings.consent_expiry:
-                if pair := self._nominated.get(1):
-                    check = _ConsentCheck(pair, self.build_request(pair, nominate=False), self.remote_password, grant)
-                    waiting.append(check)
-                    if (len(waiting) - 1) * settings.consent_interval > settings.consent_expiry:
-                        waiting.pop(0).forget()
-                pause = settings.consent_interval * random.uniform(0.8, 1.2)
-                await asyncio.sleep(min(pause, max(0.0, granted + settings.consent_expiry - loop.time())))
-        finally:
-            for check in waiting:
-                check.forget()
-        self._lose(f"the peer has not answered for {settings.consent_expiry:.0f} s")
+        return ConsentCheck(pair, self.build_request(pair, nominate=False), self.remote_password, grant)
 
     # Data and the end
 
@@ -411,9 +412,22 @@ class IceConnection(aioice.Connection):
             self._on_lost(self, text)
 
     @property
+    def round_trip_time(self) -> float | None:
+        """Seconds the last consent check took there and back; `None` before the first."""
+        return self._consent.round_trip_time
+
+    @property
+    def base(self) -> str | None:
+        """The address of this machine that the selected pair sends from; `None` where a relay hides it."""
+        pair = self._nominated.get(COMPONENT)
+        if pair is None or isinstance(pair.protocol, RelaySocket):
+            return None
+        return pair.protocol.local_candidate.host
+
+    @property
     def path(self) -> Path | None:
         """The selected pair."""
-        pair = self._nominated.get(1)
+        pair = self._nominated.get(COMPONENT)
         if pair is None:
             return None
         return Path(local=_summary(pair.local_candidate), remote=_summary(pair.remote_candidate))
@@ -446,28 +460,6 @@ class IceConnection(aioice.Connection):
         task = asyncio.ensure_future(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class _ConsentCheck:
-    """One consent request, never retransmitted, whose response counts however late it comes."""
-
-    def __init__(
-        self, pair: CandidatePair, request: stun.Message, password: str, grant: Callable[[float], None]
-    ) -> None:
-        self._key, self._addr, self._grant = password.encode(), pair.remote_addr, grant
-        self._sent = asyncio.get_running_loop().time()
-        self._transactions, self._id = pair.protocol.transactions, request.transaction_id
-        request.add_message_integrity(self._key)
-        self._transactions[self._id] = self  # type: ignore[assignment]  # what it needs of a Transaction is below
-        pair.protocol.send_stun(request, pair.remote_addr)
-
-    def response_received(self, message: stun.Message, addr: tuple[str, int]) -> None:
-        genuine = addr == self._addr and message.check_message_integrity(self._key)
-        if genuine and message.message_class is stun.Class.RESPONSE:
-            self._grant(self._sent)
-
-    def forget(self) -> None:
-        self._transactions.pop(self._id, None)
 
 
 def _summary(candidate: Candidate) -> CandidateSummary:

@@ -16,6 +16,7 @@ from typing import Any
 from aioice.candidate import Candidate
 
 from ..errors import TransportFailed
+from .allowance import Allowance
 from .base import Path
 from .ice import Credentials, IceConnection, IceSettings, ServerSource
 
@@ -26,6 +27,12 @@ MAX_DATAGRAMS = 1000
 
 MAX_EARLY = 100
 """Candidates of the peer that wait for the credentials they belong to."""
+
+MAX_KNOWN = 16
+"""Credentials of the peer that are remembered: what comes late is told from a restart by them."""
+
+RESTARTS, RESTART_INTERVAL = 5, 5.0
+"""Restarts that a peer gets at once, and seconds until it gets another one; each costs sockets and checks."""
 
 _LINGER = 1.0  # seconds for which packets that are still under way on the old path are heard after a restart
 
@@ -39,6 +46,11 @@ class IceAgent:
         servers: Where STUN and TURN servers are learnt; asked beside each other, each may take long or hang.
         on_candidate: Called with our credentials and each local candidate as it is found.
         local: Our first credentials; fresh ones if `None`.
+
+    Attributes:
+        on_failing: Called whenever the peer does not answer on the path in use.
+        on_restarted: Called when a restart has come to its end: with `None` where a new path is in use, otherwise with
+            a sentence that says why the old one still is.
     """
 
     def __init__(
@@ -64,6 +76,10 @@ class IceAgent:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._early: list[tuple[str | None, Candidate]] = []
+        self._known: deque[Credentials] = deque(maxlen=MAX_KNOWN)
+        self._allowance = Allowance(RESTARTS, RESTART_INTERVAL)
+        self.on_failing: Callable[[], None] = lambda: None
+        self.on_restarted: Callable[[str | None], None] = lambda failure: None
         self.lost: TransportFailed | None = None
         """Why an established path ended, once it has."""
         self.bytes_sent = self.bytes_received = 0
@@ -94,6 +110,30 @@ class IceAgent:
         return "controlling" if (self._current or self._newest).ice_controlling else "controlled"
 
     @property
+    def is_restarting(self) -> bool:
+        """Whether a restart is under way, whoever began it."""
+        return self._current is not None and self._newest is not self._current
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is sent or received any more."""
+        return self._ended
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the peer has not answered a restart of ours yet."""
+        return self.is_restarting and self._newest.remote is None
+
+    def knows(self, ufrag: str) -> bool:
+        """Whether the peer has told these credentials before."""
+        return any(known.ufrag == ufrag for known in self._known)
+
+    @property
+    def base(self) -> str | None:
+        """The address of this machine that data is sent from; `None` where a relay hides it, or nothing is sent yet."""
+        return self._current.base if self._current else None
+
+    @property
     def path(self) -> Path | None:
         """The selected pair, once there is one."""
         return self._current.path if self._current else None
@@ -113,16 +153,22 @@ class IceAgent:
             await self._newest.open(self._servers)
 
     async def set_remote(self, credentials: Credentials) -> bool:
-        """Take the peer's credentials; changed ones restart ICE (RFC 8445 section 9).
+        """Take the peer's credentials; new ones answer our restart, or restart ICE (RFC 8445 section 9).
+
+        Known ones, which many clients repeat with every candidate, change nothing. Nor do those of a peer that restarts
+        more often than any network changes.
 
         Returns:
             Whether the peer restarts: then `local` is new, and has to be told to the peer.
         """
-        known = self._newest.remote
-        if known == credentials:
+        if credentials in self._known or self._closed:
             return False
-        if asked := known is not None:
+        if asked := self._newest.remote is not None:
+            if not self._allowance.take():
+                log.warning("the peer restarts ICE too often: it goes on as it is")
+                return False
             await self.restart()
+        self._known.append(credentials)
         self._newest.set_remote(credentials)
         for ufrag, candidate in self._take_early():
             await self.add_remote(candidate, ufrag)
@@ -136,6 +182,8 @@ class IceAgent:
         for connection in filter(None, (self._newest, self._current)):
             if connection.remote and ufrag in (None, connection.remote.ufrag):
                 return await connection.add_remote(candidate)
+        if ufrag is not None and self.knows(ufrag):
+            return log.debug("candidate %s dropped: it comes too late", candidate.host)
         if len(self._early) < MAX_EARLY:
             return self._early.append((ufrag, candidate))
         return log.debug("candidate %s dropped: too many came before their credentials", candidate.host)
@@ -192,26 +240,45 @@ class IceAgent:
         """Connect one generation, and make it the one that carries the data."""
         is_restart = self._selected.done()
         try:
+            await self._answered(connection, self._settings.answer_timeout if is_restart else None)
             async with asyncio.timeout(self._settings.connect_timeout if is_restart else None):
-                await connection.remote_known.wait()
                 await connection.connect()
         except (ConnectionError, TimeoutError) as error:
-            return await self._abandon(connection, error)
+            return await self._abandon(connection, str(error) or "no new path works")
         old, self._current, self.lost = self._current, connection, None
         if not self._selected.done():
             self._selected.set_result(None)
         if old:
             log.info("ICE restarted: %s", connection.path)
+            self.on_restarted(None)
             await asyncio.sleep(_LINGER)
             await self._drop(old)
 
-    async def _abandon(self, connection: IceConnection, error: Exception) -> None:
+    async def _answered(self, connection: IceConnection, timeout: float | None) -> None:
+        """Wait for the peer's credentials of this generation.
+
+        Raises:
+            ConnectionError: It gave none within `timeout` seconds.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await connection.remote_known.wait()
+        except TimeoutError:
+            raise ConnectionError("the peer takes no part in it") from None
+
+    async def forgo(self, why: str) -> None:
+        """Give up a restart that the peer has not answered, and never will."""
+        if self.is_waiting:
+            await self._abandon(self._newest, why)
+
+    async def _abandon(self, connection: IceConnection, why: str) -> None:
         if self._closed or connection is not self._newest or not self._current:
             return
-        log.warning("ICE restart failed (%s); tried: %s", error or "timeout", "; ".join(connection.tried()))
+        log.warning("ICE restart failed: %s; tried: %s", why, "; ".join(connection.tried()))
         self._newest = self._current
         if self.lost:
             self._end()
+        self.on_restarted(why)
         await self._drop(connection)
 
     async def _drop(self, connection: IceConnection) -> None:
@@ -227,17 +294,23 @@ class IceAgent:
             settings=self._settings,
             on_candidate=found,
             on_datagrams=self._receive,
+            on_failing=self._fail,
             on_lost=self._lose,
             local=local,
         )
         self._connections.append(connection)
         return connection
 
+    def _fail(self, connection: IceConnection) -> None:
+        if connection is self._current and not self._closed:
+            self.on_failing()
+
     def _lose(self, connection: IceConnection, text: str) -> None:
         if connection is not self._current or self._closed:
             return
         self.lost = TransportFailed(f"connection lost: {text}", tried=tuple(connection.tried()))
-        if self._newest is connection:  # otherwise a restart is under way and may still save it
+        # A restart may still save it, unless the peer has not even answered: nobody knows then whether it is there.
+        if not self.is_restarting or self.is_waiting:
             self._end()
 
     def _end(self) -> None:

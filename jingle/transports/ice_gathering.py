@@ -76,13 +76,18 @@ class IceSocket(StunProtocol, DatagramsProtocol):
                 self.transport.sendto(data[start : start + size], addr)
 
 
+def host_addresses() -> list[str]:
+    """All addresses of this machine, without loopback and those that mean nothing without a scope."""
+    return [address for address in get_host_addresses(True, True) if not _is_loopback(address)]
+
+
 def local_addresses(*, loopback: bool) -> list[str]:
     """The addresses of this machine to gather on, most wanted first, at most `MAX_ADDRESSES`.
 
     Link-local IPv6 addresses mean nothing without their scope and are left out. Loopback addresses come last, and
     only if asked for or if there is nothing else.
     """
-    addresses = [address for address in get_host_addresses(True, True) if not _is_loopback(address)]
+    addresses = host_addresses()
     if loopback or not addresses:
         return [*addresses[: MAX_ADDRESSES - len(_LOOPBACK)], *_LOOPBACK]
     return addresses[:MAX_ADDRESSES]

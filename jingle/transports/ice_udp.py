@@ -12,8 +12,6 @@ import dataclasses
 import ipaddress
 import logging
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import ClassVar
 
 import aioice
@@ -57,10 +55,9 @@ class IceUdpTransport:
         )
         self._described = False
         self._accepted = False
-        self._held = False
         self._closed = False
         self._unsent: list[tuple[Credentials, aioice.Candidate]] = []
-        self._flush: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.shared = self._new_link()
         """ICE and DTLS, ours alone or that of the transport we are bundled with."""
         self.shared.users.append(self)
@@ -73,6 +70,8 @@ class IceUdpTransport:
             controlling=self._context.role is Role.INITIATOR,
             settings=self._settings,
             servers=(configured, self._context.ice_servers),
+            addresses=self._context.addresses,
+            report=self._context.report,
             like=like,
         )
 
@@ -82,6 +81,11 @@ class IceUdpTransport:
     def is_bundled(self) -> bool:
         """Whether another transport's link is used, and that transport announces its candidates."""
         return self.shared.users[:1] != [self]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several contents use the link."""
+        return len(self.shared.users) > 1
 
     async def bundle_with(self, other: IceUdpTransport) -> None:
         """Share the link of `other` (XEP-0338, RFC 9143); call it before `accept()`.
@@ -121,12 +125,17 @@ class IceUdpTransport:
     def announce(self, local: Credentials, candidate: aioice.Candidate) -> None:
         """Tell the peer about a candidate of ours, with the description or after it."""
         self._unsent.append((local, candidate))
-        if self._described and not (self._flush or self._held or self._closed):
-            self._flush = asyncio.get_running_loop().call_later(_BATCH, self._send_unsent)
+        if self._described and not (self._timer or self.shared.is_held or self._closed):
+            self._timer = asyncio.get_running_loop().call_later(_BATCH, self._send_unsent)
+
+    def flush(self) -> None:
+        """Tell the peer about the candidates that could not be told yet."""
+        if self._described and not self._timer:
+            self._send_unsent()
 
     def _send_unsent(self) -> None:
-        self._flush = None
-        if self._held or self._closed:
+        self._timer = None
+        if self.shared.is_held or self._closed:
             return
         if candidates := self._take_unsent():
             self._context.send_info(self._element(None, candidates=candidates))
@@ -173,7 +182,7 @@ class IceUdpTransport:
     async def info(self, remote: Element) -> None:
         """Take a `<transport/>` of a transport-info: candidates, credentials or a fingerprint, in any order.
 
-        Changed credentials restart ICE; we answer with ours.
+        New credentials restart ICE, unless they answer a restart of ours; we answer with ours.
 
         Raises:
             RemoteProtocolError: It is no ice-udp transport, or its credentials cannot be used.
@@ -191,38 +200,56 @@ class IceUdpTransport:
                 announced = [RTCDtlsFingerprint(f.hash, f.digest) for f in transport.fingerprints]
                 self.shared.expect(tuple(announced))
             if transport.ufrag and transport.pwd:
-                await self._take_credentials(Credentials(ufrag=transport.ufrag, pwd=transport.pwd))
+                await self.shared.take_credentials(Credentials(ufrag=transport.ufrag, pwd=transport.pwd))
         for offered in transport.candidates[:MAX_CANDIDATES]:
             if candidate := usable(offered):
                 await agent.add_remote(candidate, transport.ufrag)
         if transport.gathering_complete:
             log.debug("%s: the peer has no more candidates", self._context.sid)
+            if self._context.role is Role.RESPONDER:
+                # Only stanza.js says so in this namespace, and as an initiator it ends a call whose peer restarts.
+                self.shared.restarts.refusal = "this peer takes restarts from the initiator only"
 
-    async def _take_credentials(self, credentials: Credentials) -> None:
-        async with self._holding():
-            if await self.shared.agent.set_remote(credentials):
-                self._context.send_info(self._element(self._settled(), candidates=self._take_unsent()))
+    # Restarts (section 5.9)
 
     async def restart(self) -> None:
-        """Restart ICE, after a change of network for example; the link goes on over the old path meanwhile.
+        """Restart ICE, after a change of network for example, and return once the new path is in use.
 
-        We send new credentials without candidates, which deployed clients take for the offer of a restart, and the
-        candidates behind it. If the restart fails, the old path stays in use as long as it works.
+        We send new credentials without candidates, which deployed clients take for the offer of a restart, and behind
+        it the candidates, of a higher generation, which is what the XEP has. Meanwhile the link goes on over the old
+        path, and if the restart fails, afterwards too.
+
+        Raises:
+            TransportFailed: No new path was found, or the peer knows no restarts.
         """
-        async with self._holding():
-            await self.shared.agent.restart()
-            self._context.send_info(self._element(Setup.ACTPASS))
+        await self.shared.restarts.ask()
 
-    @asynccontextmanager
-    async def _holding(self) -> AsyncIterator[None]:
-        """Candidates of new credentials must not overtake the element that announces these."""
-        self._held = True
-        try:
-            yield
-        finally:
-            self._held = False
-            if self._described and not self._flush:
-                self._send_unsent()
+    def announce_restart(self, *, answering: bool) -> None:
+        """Tell the peer our new credentials, in an offer without candidates, in an answer with those that we have.
+
+        An answer without candidates would be an offer to Conversations: then they go with the first candidate.
+        """
+        candidates = self._take_unsent() if answering else ()
+        if candidates or not answering:
+            self._context.send_info(
+                self._element(self._settled() if answering else Setup.ACTPASS, candidates=candidates)
+            )
+
+    def crosses(self, remote: Element) -> bool:
+        """Whether this is a restart that crosses ours, and ours stands because we are the initiator (XEP-0371 5.10)."""
+        return (
+            self._context.role is Role.INITIATOR
+            and self.shared.agent.is_waiting
+            and isinstance(remote, elements.IceUdpTransport)
+            and bool(remote.ufrag and remote.pwd)
+            and not self.shared.agent.knows(str(remote.ufrag))
+            and not remote.candidates
+            and all(fingerprint.setup in (None, Setup.ACTPASS) for fingerprint in remote.fingerprints)
+        )
+
+    async def refused(self, text: str) -> None:
+        """Take it that the peer answered a transport-info with an error: it will not answer our restart either."""
+        await self.shared.agent.forgo(text)
 
     # The link
 
@@ -245,8 +272,8 @@ class IceUdpTransport:
     async def aclose(self) -> None:
         """Free everything within half a second; a shared link when its last transport closes."""
         self._closed = True
-        if self._flush:
-            self._flush.cancel()
+        if self._timer:
+            self._timer.cancel()
         await self.shared.leave(self)
 
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Protocol, cast
 
 from aioice.candidate import Candidate
@@ -24,10 +25,11 @@ from aiortc.rtcdtlstransport import SRTPProtectionProfile, State, certificate_di
 from OpenSSL import SSL
 
 from ..errors import TransportFailed
-from .base import Path, RtpPacket, RtpParameters, RtpStream, Security
+from .base import AddressMonitor, Path, PathChange, RtpPacket, RtpParameters, RtpStream, Security
 from .dtls import BatchingDtls
 from .ice import Credentials, IceSettings, ServerSource
 from .ice_agent import IceAgent
+from .ice_restart import Restarts
 from .rtp_stream import RtpDtlsTransport
 
 log = logging.getLogger(__name__)
@@ -47,10 +49,18 @@ class DtlsRole(enum.Enum):
 
 
 class Announcer(Protocol):
-    """Who tells the peer about our candidates."""
+    """Who tells the peer about our candidates and credentials."""
 
     def announce(self, local: Credentials, candidate: Candidate) -> None:
         """Tell the peer, now or with the description that is still to come."""
+        ...
+
+    def flush(self) -> None:
+        """Tell the peer about the candidates that could not be told yet."""
+        ...
+
+    def announce_restart(self, *, answering: bool) -> None:
+        """Tell the peer our new credentials."""
         ...
 
 
@@ -176,6 +186,8 @@ class IceDtls:
         controlling: Whether we nominate (the session's initiator, XEP-0176 section 5.6).
         settings: How to gather and when to give up.
         servers: Where STUN and TURN servers are learnt.
+        addresses: Tells when the addresses of this machine change.
+        report: Told about restarts.
         like: A link whose credentials and certificate to use again, for a content that had been announced as
             bundled on it and turned out not to be. Otherwise they are fresh ones for this link alone.
     """
@@ -186,6 +198,8 @@ class IceDtls:
         controlling: bool,
         settings: IceSettings,
         servers: tuple[ServerSource, ...],
+        addresses: AddressMonitor | None = None,
+        report: Callable[[PathChange], None] = lambda change: None,
         like: IceDtls | None = None,
     ) -> None:
         self.agent: IceAgent = IceAgent(
@@ -200,6 +214,10 @@ class IceDtls:
         """Who starts the handshake, once offer and answer have settled it."""
         self.users: list[Announcer] = []
         """Transports that share the link: the first announces its candidates, the last to leave closes it."""
+        self.is_held = False
+        """Whether candidates have to wait: those of new credentials must not overtake what announces these."""
+        self._turn = asyncio.Lock()
+        self.restarts = Restarts(self.agent, self.offer_restart, report, addresses)
         self._expected: tuple[RTCDtlsFingerprint, ...] = ()
         self._ready = asyncio.Event()
         self._connecting: asyncio.Task[IceDtlsLink] | None = None
@@ -240,6 +258,32 @@ class IceDtls:
             raise TransportFailed("the peer's DTLS fingerprint changed", reason="security-error")
         self._expected = self._expected or usable
         self._ready.set()
+
+    async def take_credentials(self, credentials: Credentials) -> None:
+        """Take the peer's credentials; where it restarts with them, ours follow."""
+        async with self._holding():
+            if await self.agent.set_remote(credentials):
+                self.restarts.begun_by_peer()
+                for user in self.users:
+                    user.announce_restart(answering=True)
+
+    async def offer_restart(self) -> None:
+        """Restart ICE beside the path in use, and tell the peer."""
+        async with self._holding():
+            await self.agent.restart()
+            for user in self.users:
+                user.announce_restart(answering=False)
+
+    @asynccontextmanager
+    async def _holding(self) -> AsyncIterator[None]:
+        async with self._turn:  # theirs may come while ours begins
+            self.is_held = True
+            try:
+                yield
+            finally:
+                self.is_held = False
+                for user in self.users[:1]:
+                    user.flush()
 
     async def connect(self) -> IceDtlsLink:
         """Return the connected link, the same one to everybody who asks.
@@ -282,6 +326,7 @@ class IceDtls:
                 dtls.refusal or "the DTLS handshake failed", reason="security-error"
             )
         self._link = IceDtlsLink(self.agent, dtls)
+        self.restarts.watch()
         return self._link
 
     def _check_open(self) -> None:
@@ -300,6 +345,7 @@ class IceDtls:
             return
         self._closed = True
         self._ready.set()
+        self.restarts.close()
         if self._link:
             await self._link.aclose()
         await self.agent.aclose()

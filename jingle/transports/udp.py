@@ -186,5 +186,9 @@ async def open_udp(factory: Callable[[], P], address: str) -> tuple[asyncio.Data
         raise
     protocol = factory()
     transport = UdpTransport(sock, protocol)
-    await asyncio.sleep(0)  # connection_made() has been called
+    try:
+        await asyncio.sleep(0)  # connection_made() has been called
+    except asyncio.CancelledError:
+        transport.close()
+        raise
     return transport, protocol

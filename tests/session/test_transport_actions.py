@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from jingle.elements.core import Action, Content, Reason, ReasonCondition, Role
+from jingle.elements.declare import Element
 from jingle.errors import LocalProtocolError
 from jingle.session.contents import namespace_of
 from jingle.session.events import (
     Acknowledged,
+    ContentId,
     Refused,
     Send,
     TransportAccepted,
@@ -236,3 +238,18 @@ def test_a_transport_cannot_connect_before_the_content_is_accepted() -> None:
     romeo.initiate([content()])
     with pytest.raises(LocalProtocolError, match="proposed"):
         romeo.transport_connected("voice")
+
+
+def test_an_info_that_crosses_one_of_ours_loses_the_tie(pair: Pair) -> None:
+    """XEP-0371 section 5.10: what crosses the program's own restart is refused, and nobody hears of it."""
+    romeo, asked = pair.romeo.engine, []
+
+    def crosses(id: ContentId, element: Element) -> bool:
+        asked.append((id, element))
+        return element == NEW
+
+    romeo.crosses = crosses
+    refused = refusal(romeo, jingle(A.TRANSPORT_INFO, about(NEW)))
+    assert (refused.condition, refused.jingle) == ("conflict", "tie-break")
+    assert receive(romeo, jingle(A.TRANSPORT_INFO, about(THEIRS))) == [TransportInfo(content=voice(), transport=THEIRS)]
+    assert asked == [(voice(), NEW), (voice(), THEIRS)]

@@ -13,7 +13,9 @@ from jingle.transports.ice import IceSettings
 
 from .ice_helpers import only_loopback
 
-FAST = IceSettings(connect_timeout=3, consent_interval=0.05, consent_expiry=0.3, refresh_interval=0.05)
+FAST = IceSettings(
+    connect_timeout=3, consent_interval=0.05, consent_expiry=0.3, consent_patience=0.2, refresh_interval=0.05
+)
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ async def test_candidates_that_follow_are_wrapped_too() -> None:
     sent: list[Element] = []
     transport = WrappedDataChannelTransport(make_context(Role.INITIATOR, sent.append), settings=PATIENT)
     await transport.describe()
-    await transport.ice.restart()
+    await transport.ice.shared.offer_restart()
     assert all(isinstance(info, ice_udp.DataChannelTransport) for info in sent)
     assert sent
     await transport.aclose()

@@ -239,10 +239,11 @@ async def test_a_restart_that_fails_keeps_the_old_path(monkeypatch: pytest.Monke
     ours, theirs = await pair.connect()
     before = ours.path
     agent = pair.initiator.shared.agent
-    monkeypatch.setattr(agent, "_settings", replace(FAST, connect_timeout=0.1))
+    monkeypatch.setattr(agent, "_settings", replace(FAST, answer_timeout=0.1))
     assert pair._carrier is not None
     pair._carrier.cancel()
-    await pair.initiator.restart()
+    with pytest.raises(TransportFailed, match="takes no part"):
+        await pair.initiator.restart()
     await wait_until(lambda: len(agent._connections) == 1)
     assert ours.path == before
     await exchange_data(ours, theirs)
