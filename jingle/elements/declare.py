@@ -16,13 +16,14 @@ bounds on what is accepted are in `bounds`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from . import bounds
 from .fields import attr, child, children, choice, flag, key, text
-from .model import Arrival, Element, Plan, Slot, Unknown, element, plan_of, plan_of_tag, shape
+from .model import PLANS, PLANS_BY_TAG, Arrival, Element, Plan, Slot, Unknown, element, plan_of, plan_of_tag, shape
 from .source import split, to_text
 from .values import SPACE
 
@@ -101,16 +102,24 @@ def _well_formed(source: str) -> ET.Element:
 
 
 def _read(xml: ET.Element, depth: int) -> Element:
-    plan = plan_of_tag(xml.tag)
+    plan = PLANS_BY_TAG.get(xml.tag) or plan_of_tag(xml.tag)
     if plan is None:
         return _unknown(xml, depth)
-    attributes = xml.items()
-    if depth > bounds.DEPTH or len(xml) > bounds.CHILDREN or len(attributes) > bounds.ATTRIBUTES:
+    attributes, count, text = xml.items(), len(xml), xml.text
+    if depth > bounds.DEPTH or count > bounds.CHILDREN or len(attributes) > bounds.ATTRIBUTES:
         raise _beyond(xml, depth)
+    if plan.is_vocabulary and not count and not text:
+        return _word(attributes, plan)
     values = plan.defaults.copy()
     spelled = _read_attributes(attributes, plan, values) if attributes else None
-    stray = _read_text(xml.text, plan, values) if xml.text or plan.own_text else None
-    arrival = _read_children(xml, plan, values, depth) if len(xml) else None
+    stray = _read_text(text, plan, values) if text or plan.own_text else None
+    arrival = _read_children(xml, plan, values, depth) if count else None
+    return _made(plan, values, spelled, stray, arrival)
+
+
+def _made(
+    plan: Plan, values: dict[str, Any], spelled: dict[str, str] | None, stray: str | None, arrival: Arrival | None
+) -> Element:
     if len(values) != plan.size:
         missing = next(slot for slot in plan.required if slot.field not in values)
         raise RemoteProtocolError(missing.absence(plan.model.NAME))
@@ -121,6 +130,23 @@ def _read(xml: ET.Element, depth: int) -> Element:
     made = _new(plan.model)
     _set(made, "__dict__", values)
     return made
+
+
+_WORDS: dict[tuple[Any, ...], Element] = {}
+
+
+def _word(attributes: Iterable[tuple[str, str]], plan: Plan) -> Element:
+    """Read an empty element of a vocabulary: the same for the same attributes, so it is read once."""
+    key = (plan, *attributes)
+    word = _WORDS.get(key)
+    if word is None:
+        values = plan.defaults.copy()
+        word = _made(plan, values, _read_attributes(attributes, plan, values), None, None)
+        if sum(len(name) + len(raw) for name, raw in attributes) <= bounds.WORD:
+            if len(_WORDS) >= bounds.WORDS:
+                _WORDS.clear()
+            _WORDS[key] = word
+    return word
 
 
 def _value(slot: Slot, raw: str, plan: Plan) -> Any:
@@ -134,30 +160,50 @@ def _malformed(slot: Slot, raw: str, plan: Plan, error: ValueError) -> RemotePro
     return RemoteProtocolError(slot.complaint(plan.model.NAME, raw, str(error)))
 
 
-def _read_attributes(attributes: Any, plan: Plan, values: dict[str, Any]) -> dict[str, str]:
+def _read_attributes(
+    attributes: Iterable[tuple[str, str]], plan: Plan, values: dict[str, Any]
+) -> dict[str, str] | None:
     """Put the attributes into `values`; return those whose spelling a writer would not choose."""
-    known = plan.attributes
-    spelled: dict[str, str] = {}
-    strange: list[tuple[str, str]] = []
+    reading = plan.reading
+    spelled: dict[str, str] | None = None
+    strange: list[tuple[str, str]] | None = None
     for name, raw in attributes:
-        slot = known.get(name)
-        if slot is None:
-            if len(raw) > bounds.ATTRIBUTE:
-                raise RemoteProtocolError(
-                    f"the attribute '{name[:40]}' of <{plan.model.NAME}/> is longer than {bounds.ATTRIBUTE} characters"
-                )
-            strange.append((name, raw))
+        known = reading.get(name)
+        if known is None:
+            strange = strange or []
+            strange.append((name, _bounded(name, raw, plan)))
             continue
-        codec = slot.codec
+        field, read, respell = known
         try:
-            value = values[slot.field] = codec.read(raw)
+            value = values[field] = read(raw)
+            as_written = respell is None or respell(value) == raw
         except ValueError as exc:
-            raise _malformed(slot, raw, plan, exc) from None
-        if not codec.exact and codec.write(value) != raw:
+            slot = plan.attributes[name]
+            if slot.behind is None:
+                raise _malformed(slot, raw, plan, exc) from None
+            as_written = _read_both(slot, slot.behind, raw, plan, values) == raw
+        if not as_written:
+            spelled = spelled or {}
             spelled[name] = raw
     if strange:
         values["extra_attributes"] = tuple(sorted(strange))
     return spelled
+
+
+def _bounded(name: str, raw: str, plan: Plan) -> str:
+    if len(raw) > bounds.ATTRIBUTE:
+        raise RemoteProtocolError(
+            f"the attribute '{name[:40]}' of <{plan.model.NAME}/> is longer than {bounds.ATTRIBUTE} characters"
+        )
+    return raw
+
+
+def _read_both(slot: Slot, behind: Slot, raw: str, plan: Plan, values: dict[str, Any]) -> str:
+    """Put the two fields of one attribute into `values`; return how a writer would spell them."""
+    first, separator, second = raw.partition(behind.declared.behind or "")
+    one = values[slot.field] = _value(slot, first if separator else raw, plan)
+    two = values[behind.field] = _value(behind, second, plan)
+    return f"{slot.codec.write(one)}{separator}{behind.codec.write(two)}"
 
 
 def _read_text(raw: str | None, plan: Plan, values: dict[str, Any]) -> str | None:
@@ -187,21 +233,26 @@ def _read_children(xml: ET.Element, plan: Plan, values: dict[str, Any], depth: i
     seen: set[str] = set()
     for part in xml:
         slot = plan.by_tag.get(part.tag) or _slot_of(plan, part)
-        if slot.field in seen:
-            slot = plan.rest
-        if slot.kind == "children":
-            lists.setdefault(slot.field, []).append(_read(part, depth + 1))
+        field = slot.field
+        if field in seen:
+            slot, field = plan.rest, plan.rest.field
+        if slot.is_many:
+            found = lists.get(field)
+            if found is None:
+                found = lists[field] = []
+            found.append(_read(part, depth + 1))
         else:
-            seen.add(slot.field)
+            seen.add(field)
             if slot.kind == "child":
-                values[slot.field] = _read(part, depth + 1)
+                values[field] = _read(part, depth + 1)
             elif not _read_bare(part, slot, plan, values):
                 sources[len(order)] = _unknown(part, depth + 1).source
-        if part.tail and (stray := _stray(part.tail)):
+        tail = part.tail
+        if tail and (stray := _stray(tail)):
             tails[len(order)] = stray
         order.append(slot.position)
-    for name, found in lists.items():
-        values[name] = tuple(found)
+    for field, found in lists.items():
+        values[field] = tuple(found)
     in_order = order == sorted(order)
     if in_order and not sources and not tails:
         return None
@@ -285,28 +336,34 @@ def _beyond(xml: ET.Element, depth: int) -> RemoteProtocolError:
 def _write(model: Element) -> ET.Element:
     if isinstance(model, Unknown):
         return _rewritten(model.source)
-    plan = plan_of(type(model))
+    plan = PLANS.get(model.__class__) or plan_of(model.__class__)
     values = model.__dict__
     attributes = dict(values["extra_attributes"])
-    for name, slot in plan.attributes.items():
-        value = values[slot.field]
+    for name, field, write in plan.writing:
+        value = values[field]
         if value is not None:
-            attributes[name] = slot.codec.write(value)
+            attributes[name] = write(value)
+    for slot in plan.behind:
+        value = values[slot.field]
+        if value is not None and slot.name in attributes:
+            attributes[slot.name] += f"{slot.declared.behind}{slot.codec.write(value)}"
     xml = ET.Element(plan.tag, attributes)
     if plan.own_text is not None:
         xml.text = plan.own_text.codec.write(values[plan.own_text.field]) or None
     for slot in plan.in_order:
         value = values[slot.field]
-        if value is None or value == () or (value is False and slot.kind == "flag"):
+        if slot.is_many:
+            if value:
+                xml.extend([_write(part) for part in value])
+        elif value is None:
             continue
-        if slot.kind == "children":
-            xml.extend([_write(part) for part in value])
         elif slot.kind == "child":
             xml.append(_write(value))
-        else:
+        elif value is not False or slot.kind != "flag":
             _write_bare(xml, slot, value, values)
-    if model.arrival is not None:
-        _as_it_came(xml, model.arrival)
+    arrival = values.get("arrival")
+    if arrival is not None:
+        _as_it_came(xml, arrival)
     return xml
 
 

@@ -38,6 +38,7 @@ class Declared:
     shortest: int = 0
     secret: bool = False
     inside: str | None = None
+    behind: str | None = None
     any_namespace: bool = False
     unknown: Any = None
 
@@ -53,6 +54,7 @@ def attr(
     within: range = UNSIGNED_INT,
     longest: int = bounds.ATTRIBUTE,
     secret: bool = False,
+    behind: str | None = None,
 ) -> Any:
     """An attribute.
 
@@ -62,8 +64,11 @@ def attr(
         within: The range of an `int`.
         longest: The most characters of a `str`.
         secret: Keep the value out of `repr` and so out of logs.
+        behind: What separates the value from that of the field declared before it, in the one attribute `name` that
+            holds both.
     """
-    return _field(default, Declared(kind="attr", name=name, within=within, longest=longest, secret=secret))
+    declared = Declared(kind="attr", name=name, within=within, longest=longest, secret=secret, behind=behind)
+    return _field(default, declared)
 
 
 def key(name: str | None = None, *, default: Any = MISSING) -> Any:

@@ -28,6 +28,7 @@ class Element:
 
     NAMESPACE: ClassVar[str]
     NAME: ClassVar[str]
+    IS_VOCABULARY: ClassVar[bool]
     arrival: ClassVar[Arrival | None] = None
 
     extra: tuple[Element, ...] = ()
@@ -104,9 +105,13 @@ class Slot:
     name: str
     tag: str
     declared: Declared
+    is_many: bool = False
     position: int = 0
     codec: Codec = values.BOOLEANS
     members: dict[Any, str] = dataclasses.field(default_factory=dict)
+    behind: Slot | None = None
+    """The field that the rest of the same attribute is read into."""
+
     inner: dict[str, Slot] = dataclasses.field(default_factory=dict)
     """Of a choice: the text fields inside the children it names, by the tag of the child."""
 
@@ -129,6 +134,10 @@ class Slot:
         return f"<{owner}/> lacks the element <{self.name}/>"
 
 
+def _left_over() -> Slot:
+    return Slot("extra", "children", "", "", Declared(kind="children"), is_many=True)
+
+
 @dataclass(slots=True, eq=False)
 class Plan:
     """Everything about a model that reading and writing need, worked out once."""
@@ -138,7 +147,19 @@ class Plan:
     defaults: dict[str, Any] = dataclasses.field(default_factory=dict)
     required: list[Slot] = dataclasses.field(default_factory=list)
     size: int = 0
+    is_vocabulary: bool = False
     attributes: dict[str, Slot] = dataclasses.field(default_factory=dict)
+    behind: list[Slot] = dataclasses.field(default_factory=list)
+    """Slots whose value stands behind that of another one in the same attribute."""
+
+    reading: dict[str, tuple[str, Callable[[str], Any], Callable[[Any], str] | None]] = dataclasses.field(
+        default_factory=dict
+    )
+    """For each attribute its field and reader, and the writer where there are several spellings."""
+
+    writing: tuple[tuple[str, str, Callable[[Any], str]], ...] = ()
+    """For each attribute its name, field and writer."""
+
     own_text: Slot | None = None
     by_tag: dict[str, Slot] = dataclasses.field(default_factory=dict)
     by_name: dict[str, Slot] = dataclasses.field(default_factory=dict)
@@ -147,13 +168,13 @@ class Plan:
     in_order: list[Slot] = dataclasses.field(default_factory=list)
     """The slots of child elements, in the order they are written in; the last takes what is left over."""
 
-    rest: Slot = dataclasses.field(default_factory=lambda: Slot("extra", "children", "", "", Declared(kind="children")))
+    rest: Slot = dataclasses.field(default_factory=_left_over)
     checked: list[Slot] = dataclasses.field(default_factory=list)
 
 
 REGISTRY: dict[str, type[Element]] = {}
-_PLANS: dict[type[Element], Plan] = {}
-_PLANS_BY_TAG: dict[str, Plan] = {}
+PLANS: dict[type[Element], Plan] = {}
+PLANS_BY_TAG: dict[str, Plan] = {}
 
 
 @dataclass_transform(
@@ -167,8 +188,13 @@ def shape(cls: type[T]) -> type[T]:
 @dataclass_transform(
     frozen_default=True, kw_only_default=True, field_specifiers=(attr, key, text, flag, choice, child, children)
 )
-def element(namespace: str, name: str) -> Callable[[type[T]], type[T]]:
+def element(namespace: str, name: str, *, is_vocabulary: bool = False) -> Callable[[type[T]], type[T]]:
     """Make a class the model of `<name xmlns='namespace'/>`.
+
+    Args:
+        namespace: That of the element.
+        name: The local name.
+        is_vocabulary: The whole world uses the same few of it, as of feedback messages: equal ones may be one object.
 
     Raises:
         TypeError: Another class is the model of that element, or a default is not `None`.
@@ -178,12 +204,12 @@ def element(namespace: str, name: str) -> Callable[[type[T]], type[T]]:
         tag = f"{{{namespace}}}{name}"
         if tag in REGISTRY:
             raise TypeError(f"{tag} has a model already: {REGISTRY[tag].__name__}")
-        cls.NAMESPACE, cls.NAME = namespace, name
+        cls.NAMESPACE, cls.NAME, cls.IS_VOCABULARY = namespace, name, is_vocabulary
         model = shape(cls)
         REGISTRY[tag] = model
         # A shape in some annotation may have one more model now.
-        _PLANS.clear()
-        _PLANS_BY_TAG.clear()
+        PLANS.clear()
+        PLANS_BY_TAG.clear()
         return model
 
     return decorate
@@ -191,9 +217,9 @@ def element(namespace: str, name: str) -> Callable[[type[T]], type[T]]:
 
 def plan_of(model: type[Element]) -> Plan:
     """Return the plan of a model; it is made at the first use, when every annotation can be resolved."""
-    plan = _PLANS.get(model)
+    plan = PLANS.get(model)
     if plan is None:
-        plan = _PLANS[model] = _compile(model)
+        plan = PLANS[model] = _compile(model)
     return plan
 
 
@@ -206,9 +232,9 @@ def unchecked(model: type[T], **values: Any) -> T:
 
 def plan_of_tag(tag: str) -> Plan | None:
     """Return the plan of the model of an element, or `None` where no model is registered for it."""
-    plan = _PLANS_BY_TAG.get(tag)
+    plan = PLANS_BY_TAG.get(tag)
     if plan is None and tag in REGISTRY:
-        plan = _PLANS_BY_TAG[tag] = plan_of(REGISTRY[tag])
+        plan = PLANS_BY_TAG[tag] = plan_of(REGISTRY[tag])
     return plan
 
 
@@ -243,7 +269,7 @@ def _codec(kind: Any, declared: Declared) -> Codec:
 
 
 def _compile(model: type[Element]) -> Plan:
-    plan = Plan(model, f"{{{model.NAMESPACE}}}{model.NAME}")
+    plan = Plan(model, f"{{{model.NAMESPACE}}}{model.NAME}", is_vocabulary=model.IS_VOCABULARY)
     hints = typing.get_type_hints(model)
     for part in dataclasses.fields(model):
         declared: Declared | None = part.metadata.get("declared")
@@ -254,13 +280,16 @@ def _compile(model: type[Element]) -> Plan:
             continue  # `extra` and `extra_attributes`
         name = declared.name or part.name.replace("_", "-")
         tag = f"{{{declared.namespace or model.NAMESPACE}}}{name}"
-        slot = Slot(part.name, declared.kind, name, tag, declared)
+        slot = Slot(part.name, declared.kind, name, tag, declared, is_many=declared.kind == "children")
         if part.default is MISSING:
             plan.required.append(slot)
         _PLACES[declared.kind](plan, slot, member_types(hints[part.name]))
     plan.in_order.append(plan.rest)
     for position, slot in enumerate(plan.in_order):
         slot.position = position
+    for name, slot in plan.attributes.items():
+        plan.reading[name] = (slot.field, slot.codec.read, None if slot.codec.exact else slot.codec.write)
+    plan.writing = tuple([(name, slot.field, slot.codec.write) for name, slot in plan.attributes.items()])
     for slot in plan.inner:
         assert plan.choice is not None, f"{model.__name__}.{slot.field} is inside of a choice that is not there"
         plan.choice.inner[f"{{{model.NAMESPACE}}}{slot.declared.inside}"] = slot
@@ -269,8 +298,12 @@ def _compile(model: type[Element]) -> Plan:
 
 def _place_attr(plan: Plan, slot: Slot, kinds: tuple[Any, ...]) -> None:
     slot.codec = _codec(kinds[0], slot.declared)
-    plan.attributes[slot.name] = slot
     plan.checked.append(slot)
+    if slot.declared.behind is None:
+        plan.attributes[slot.name] = slot
+    else:
+        plan.attributes[slot.name].behind = slot
+        plan.behind.append(slot)
 
 
 def _place_text(plan: Plan, slot: Slot, kinds: tuple[Any, ...]) -> None:

@@ -10,10 +10,13 @@ Deviations, each because deployed clients need it:
 - `creator` of `<mute/>` may be absent (clients leave out both it and `name`).
 - `<rtcp-reduced-size/>` is known (`a=rtcp-rsize`, RFC 5506), which stanza sends and no XEP defines.
 - `<stream/>` is known (`a=msid`), which stanza sends and no XEP defines: without it, two audio contents confuse it.
+- The `id` of a header extension may have a direction behind it, as in SDP: Conversations does not part the two.
 - The minimum interval of feedback may be 0, as XEP-0293's own section 3 has it, though its schema says positive.
 """
 
 from __future__ import annotations
+
+import enum
 
 from .core import Role, Senders
 from .declare import Element, attr, child, children, element, flag, shape, text
@@ -32,6 +35,15 @@ FEATURE_VIDEO = "urn:xmpp:jingle:apps:rtp:video"
 FEATURE_SOURCES = "urn:ietf:rfc:5576"
 
 
+class Direction(enum.Enum):
+    """Who sends, as seen by the writer (RFC 8866 section 6.7)."""
+
+    SENDRECV = "sendrecv"
+    SENDONLY = "sendonly"
+    RECVONLY = "recvonly"
+    INACTIVE = "inactive"
+
+
 @shape
 class AnyParameter(Element):
     """A name and a value; the four `<parameter/>` elements differ in their namespace only."""
@@ -40,17 +52,17 @@ class AnyParameter(Element):
     value: str | None = attr(default=None)
 
 
-@element(NS, "parameter")
+@element(NS, "parameter", is_vocabulary=True)
 class Parameter(AnyParameter):
     """A format parameter of a payload type (`a=fmtp`)."""
 
 
-@element(NS_FEEDBACK, "parameter")
+@element(NS_FEEDBACK, "parameter", is_vocabulary=True)
 class FeedbackParameter(AnyParameter):
     """A parameter of a feedback message."""
 
 
-@element(NS_HEADER_EXTENSIONS, "parameter")
+@element(NS_HEADER_EXTENSIONS, "parameter", is_vocabulary=True)
 class HeaderExtensionParameter(AnyParameter):
     """An extension attribute of a header extension."""
 
@@ -60,7 +72,7 @@ class SourceParameter(AnyParameter):
     """An attribute of a source, such as `cname` or `msid`."""
 
 
-@element(NS_FEEDBACK, "rtcp-fb")
+@element(NS_FEEDBACK, "rtcp-fb", is_vocabulary=True)
 class Feedback(Element):
     """A feedback message that may be sent (`a=rtcp-fb`, RFC 4585)."""
 
@@ -107,11 +119,14 @@ class PayloadType(Element):
         return self.channels if self.channels is not None else 1
 
 
-@element(NS_HEADER_EXTENSIONS, "rtp-hdrext")
+@element(NS_HEADER_EXTENSIONS, "rtp-hdrext", is_vocabulary=True)
 class HeaderExtension(Element):
     """An RTP header extension (`a=extmap`, RFC 8285)."""
 
     id: int = attr(within=UNSIGNED_SHORT)
+    direction: Direction | None = attr("id", behind="/", default=None)
+    """Who sends, as Conversations says it: it writes `id='1/sendonly'`."""
+
     uri: str = attr()
     senders: Senders | None = attr(default=None)
     parameters: tuple[HeaderExtensionParameter, ...] = children(default=())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from xml.etree import ElementTree as ET
 
@@ -11,6 +12,8 @@ _TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 _ATTRIBUTE = str.maketrans(
     {"&": "&amp;", "<": "&lt;", "'": "&apos;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"},
 )
+_SPECIAL = re.compile("[&<'\r\n\t]").search
+"""What is in `_ATTRIBUTE`."""
 
 
 @lru_cache(maxsize=1024)
@@ -31,28 +34,36 @@ def to_text(xml: ET.Element, inherited: str = "") -> str:
 
 
 def _element(xml: ET.Element, inherited: str, parts: list[str]) -> None:
-    namespace, name = split(xml.tag)
-    parts.append(f"<{name}")
-    if namespace != inherited:
-        parts.append(f" xmlns='{namespace.translate(_ATTRIBUTE)}'")
-    for number, (key, value) in enumerate(xml.items()):
+    namespace, begin, begin_with_namespace, end = _tags(xml.tag)
+    parts.append(begin if namespace == inherited else begin_with_namespace)
+    number = 0
+    for key, value in xml.items():
         if key[0] == "{":
             where, key = split(key)
             if where == XML:
                 key = f"xml:{key}"
             elif where:
+                number += 1
                 parts.append(f" xmlns:n{number}='{where.translate(_ATTRIBUTE)}'")
                 key = f"n{number}:{key}"
-        # Most values are a number or a name, and asking that is four times as fast as looking for what to escape.
-        parts.append(f" {key}='{value if value.isalnum() else value.translate(_ATTRIBUTE)}'")
-    if not len(xml) and not xml.text:
+        # Most values are a number or a name, and asking that is ten times as fast as looking for what to escape.
+        if not value.isalnum() and _SPECIAL(value):
+            value = value.translate(_ATTRIBUTE)
+        parts.append(f" {key}='{value}'")
+    text = xml.text
+    if not len(xml) and not text:
         parts.append("/>")
         return
-    parts.append(">")
-    if xml.text:
-        parts.append(xml.text.translate(_TEXT))
+    parts.append(f">{text.translate(_TEXT)}" if text else ">")
     for child in xml:
         _element(child, namespace, parts)
         if child.tail:
             parts.append(child.tail.translate(_TEXT))
-    parts.append(f"</{name}>")
+    parts.append(end)
+
+
+@lru_cache(maxsize=1024)
+def _tags(tag: str) -> tuple[str, str, str, str]:
+    """Return the namespace of a tag, how the element begins without and with it, and how it ends."""
+    namespace, name = split(tag)
+    return namespace, f"<{name}", f"<{name} xmlns='{namespace.translate(_ATTRIBUTE)}'", f"</{name}>"

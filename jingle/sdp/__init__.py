@@ -7,6 +7,7 @@
 Pure functions, for whoever has a media stack that speaks SDP: a browser, a gateway, an `RTCPeerConnection`.
 """
 
+from ..elements.rtp import Direction
 from .fragments import (
     Trickled,
     candidate_from_jingle,
@@ -21,7 +22,6 @@ from .model import (
     Attribute,
     Candidate,
     Connection,
-    Direction,
     Fingerprint,
     Group,
     HeaderExtension,

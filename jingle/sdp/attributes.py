@@ -9,12 +9,13 @@ from typing import Any
 
 from ..elements import rtp
 from ..elements.ice_udp import SctpMap, Setup
+from ..elements.rtp import Direction
 from ..elements.values import UNSIGNED_BYTE, UNSIGNED_INT, UNSIGNED_LONG, UNSIGNED_SHORT
 from .attribute_kinds import Rule, flag, many, single, whole, word
 from .attributes_rtp import CODEC_RULES, EXTENSION_RULES, SOURCE_RULES, STREAM_RULES
 from .candidates import format_candidate, read_candidate
 from .draft import SPACE, Draft, Malformed, cut, member, number, shown, split, words
-from .model import Connection, Direction, Fingerprint, Group, RemoteCandidate, Rtcp
+from .model import Connection, Fingerprint, Group, RemoteCandidate, Rtcp
 from .rules import TOKEN
 
 # Security.

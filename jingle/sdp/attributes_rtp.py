@@ -6,10 +6,10 @@ attributes without a field.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from ..elements import rtp
+from ..elements.rtp import Direction
 from ..elements.values import UNSIGNED_BYTE, UNSIGNED_INT, UNSIGNED_SHORT
 from .attribute_kinds import Rule, many, single, stripped, whole, word
 from .draft import (
@@ -23,12 +23,13 @@ from .draft import (
     member,
     number,
     pairs,
-    parameter,
+    parameters,
+    shared,
     shown,
     split,
     words,
 )
-from .model import Direction, HeaderExtension, Rid, Simulcast
+from .model import HeaderExtension, Rid, Simulcast
 from .rules import NAME
 
 # Payload types.
@@ -50,15 +51,15 @@ def _payload_type(value: str) -> tuple[int | None, str]:
 
 def _read_rtpmap(draft: Draft, value: str) -> None:
     id, rest = _payload_type(value)
-    if id is None or id not in draft.formats:
-        draft.keep("rtpmap", value)
-    else:
+    if id in draft.formats:
         draft.rtpmaps[id] = _encoding(rest)
+    else:
+        draft.keep("rtpmap", value)
 
 
-@lru_cache(maxsize=512)
+@shared
 def _encoding(raw: str) -> tuple[str, int | None, int | None]:
-    """Read a codec: name, clock rate, channels; there are not many in the world."""
+    """Read a codec: name, clock rate, channels."""
     name, _, rate = word("encoding")(raw).partition("/")
     if not name:
         raise Malformed("the encoding has no name")
@@ -81,10 +82,10 @@ def _write_rtpmap(section: Any, lines: list[str]) -> None:
 def _read_fmtp(draft: Draft, value: str) -> None:
     head, _, rest = value.strip(SPACE).partition(" ")
     id = PAYLOAD_TYPES.get(head)
-    if id is None or id not in draft.formats:
+    if id in draft.formats:
+        draft.append(draft.fmtps, id, *parameters(rest))
+    else:
         draft.keep("fmtp", value)
-        return
-    draft.append(draft.fmtps, id, *[parameter(part) for part in bounded(stripped(rest.split(";"))) if part.strip("=")])
 
 
 def _write_fmtp(section: Any, lines: list[str]) -> None:
@@ -100,15 +101,15 @@ def _read_rtcp_fb(draft: Draft, value: str) -> None:
         draft.keep("rtcp-fb", value)
         return
     message = feedback(rest)
-    if isinstance(message, rtp.FeedbackInterval):
+    if isinstance(message, rtp.Feedback):
         if id is None:
-            draft.put("feedback_interval", message)
-        elif draft.intervals.setdefault(id, message) != message:
-            raise Malformed("the payload type has another interval already")
+            draft.add("feedback", message)
+        else:
+            draft.append(draft.feedback, id, message)
     elif id is None:
-        draft.add("feedback", message)
-    else:
-        draft.append(draft.feedback, id, message)
+        draft.put("feedback_interval", message)
+    elif draft.intervals.setdefault(id, message) != message:
+        raise Malformed("the payload type has another interval already")
 
 
 def _feedback_lines(head: str, messages: Any, interval: rtp.FeedbackInterval | None, lines: list[str]) -> None:
@@ -127,7 +128,7 @@ def _write_rtcp_fb(section: Any, lines: list[str]) -> None:
         _feedback_lines(f"a=rtcp-fb:{kind.id}", kind.feedback, kind.feedback_interval, lines)
 
 
-@lru_cache(maxsize=512)
+@shared
 def _read_extmap(value: str) -> HeaderExtension:
     head, uri, *rest = cut(value, 2, "the header extension")
     id, slash, direction = head.partition("/")

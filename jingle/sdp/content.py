@@ -9,12 +9,13 @@ from typing import Any
 from ..elements import ice_udp, raw_udp, rtp
 from ..elements.core import Action, Content, Role, Senders
 from ..elements.declare import Element
+from ..elements.rtp import Direction
 from ..elements.sdp_extension import SdpAttribute, SdpLine, SdpMedia, SdpSession
 from ..errors import RemoteProtocolError
 from .attributes import format_connection, format_rtcp, read_connection, read_rtcp
 from .draft import Malformed, split
 from .leftovers import ELEMENT, MAPPED_TRANSPORTS, bare, collect, find_remarkable, restore
-from .model import Attribute, Connection, Direction, MediaDescription, Rtcp
+from .model import Attribute, Connection, MediaDescription, Rtcp
 from .rules import NAME, direction_of, line, senders_of, word
 from .rules_rtp import RTP_RULES, describe, read_description, uneven
 from .rules_transport import (

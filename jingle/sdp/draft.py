@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from ..elements import bounds, rtp
 from ..elements.model import unchecked
 from ..elements.values import UNSIGNED_INT
 from .model import Attribute
+
+T = TypeVar("T")
 
 SPACE = " \t"
 SPACES = re.compile("[ \t]+")
@@ -95,10 +98,16 @@ def shown(raw: str) -> str:
     return repr(raw if len(raw) <= 40 else f"{raw[:40]}...")
 
 
-# Descriptions are made of the same few dozen feedback messages and parameters; frozen values can be shared.
+def shared(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Make a reader read each short text once.
+
+    Descriptions are made of the same few dozen codecs, feedback messages and parameters; frozen values can be shared.
+    """
+    remembered = lru_cache(maxsize=bounds.WORDS)(read)
+    return lambda raw: remembered(raw) if len(raw) <= bounds.WORD else read(raw)
 
 
-@lru_cache(maxsize=512)
+@shared
 def feedback(raw: str) -> rtp.Feedback | rtp.FeedbackInterval:
     """Read what `a=rtcp-fb` says behind the payload type.
 
@@ -112,11 +121,15 @@ def feedback(raw: str) -> rtp.Feedback | rtp.FeedbackInterval:
     return rtp.Feedback(type=type, subtype=more[0] if more else None, parameters=parts)
 
 
-@lru_cache(maxsize=512)
-def parameter(raw: str) -> rtp.Parameter:
-    """Return the element of a format parameter."""
-    name, value = pair(raw)
-    return rtp.Parameter(name=name.strip(SPACE), value=value if value is None else value.strip(SPACE))
+@shared
+def parameters(raw: str) -> tuple[rtp.Parameter, ...]:
+    """Return the elements of the format parameters that `a=fmtp` lists behind the payload type.
+
+    Raises:
+        Malformed: There are more than an element may have children.
+    """
+    found = [pair(part) for part in bounded([part.strip(SPACE) for part in raw.split(";")]) if part.strip("=")]
+    return tuple([rtp.Parameter(name=name.strip(SPACE), value=value and value.strip(SPACE)) for name, value in found])
 
 
 def pair(raw: str) -> tuple[str, str | None]:
@@ -184,7 +197,9 @@ class Draft:
         Raises:
             Malformed: It, or their number, grows beyond what an element may have.
         """
-        found = lists.setdefault(key, [])
+        found: list[Any] | None = lists.get(key)
+        if found is None:
+            found = lists[key] = []
         found += values
         if len(found) > bounds.CHILDREN or len(lists) > bounds.CHILDREN:
             raise Malformed(f"there are more than {bounds.CHILDREN} of these in one section")

@@ -8,20 +8,11 @@ wrote it, candidates in one of two namespaces) has a type of its own. Attributes
 from __future__ import annotations
 
 import dataclasses
-import enum
 from dataclasses import dataclass, field
 
 from ..elements import ice_udp, rtp
 from ..elements.ice_udp import CandidateType, Setup, TcpType
-
-
-class Direction(enum.Enum):
-    """Who sends, as seen by the writer (RFC 8866 section 6.7)."""
-
-    SENDRECV = "sendrecv"
-    SENDONLY = "sendonly"
-    RECVONLY = "recvonly"
-    INACTIVE = "inactive"
+from ..elements.rtp import Direction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..elements.core import Role, Senders
+from ..elements.rtp import Direction
 from ..errors import RemoteProtocolError
-from .model import Direction, MediaDescription
+from .model import MediaDescription
 
 Fields = Mapping[str, Any]
 

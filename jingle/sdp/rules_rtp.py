@@ -9,10 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 from ..elements import rtp
-from ..elements.core import Role, Senders
+from ..elements.core import Role
+from ..elements.rtp import Direction
 from ..errors import RemoteProtocolError
 from .draft import SPACE, completed, joined, pair
-from .model import Direction, HeaderExtension, MediaDescription
+from .model import HeaderExtension, MediaDescription
 from .rules import Fields, MappingRule, direction_of, line, same, senders_of, word
 
 PTIMES = "jingle-ptime"
@@ -134,31 +135,31 @@ def _extensions_to_element(media: MediaDescription, role: Role) -> Fields:
 
 @lru_cache(maxsize=512)
 def _extension_to_element(each: HeaderExtension, role: Role) -> rtp.HeaderExtension:
-    direction = each.direction
-    senders = senders_of(direction, role) if direction and direction is not Direction.SENDRECV else None
+    senders = senders_of(each.direction, role) if each.direction is not None else None
     return rtp.HeaderExtension(id=each.id, uri=each.uri, senders=senders, parameters=each.attributes)
 
 
 def _extensions_to_media(description: rtp.RtpDescription, role: Role) -> Fields:
-    return {
-        "header_extensions": tuple(
-            [
-                _extension_to_media(each.id, each.uri, each.effective_senders, role, tuple(_words(each.parameters)))
-                for each in description.header_extensions
-            ]
-        )
-    }
+    return {"header_extensions": tuple([_extension_to_media(each, role) for each in description.header_extensions])}
+
+
+def _extension_to_media(each: rtp.HeaderExtension, role: Role) -> HeaderExtension:
+    direction = each.direction
+    if each.senders is not None:
+        direction = direction_of(each.senders, role)
+        if each.direction not in (None, direction):
+            raise RemoteProtocolError(f"the header extension {each.id} has two directions")
+    return _extension(each.id, each.uri, direction, tuple(_words(each.parameters)))
 
 
 @lru_cache(maxsize=512)
-def _extension_to_media(
-    id: int, uri: str, senders: Senders, role: Role, attributes: tuple[tuple[str, str | None], ...]
+def _extension(
+    id: int, uri: str, direction: Direction | None, attributes: tuple[tuple[str, str | None], ...]
 ) -> HeaderExtension:
-    direction = direction_of(senders, role)
     return HeaderExtension(
         id=id,
         uri=word(uri, "header extension"),
-        direction=None if direction is Direction.SENDRECV else direction,
+        direction=direction,
         attributes=tuple([rtp.HeaderExtensionParameter(name=name, value=value) for name, value in attributes]),
     )
 

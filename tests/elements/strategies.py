@@ -71,7 +71,7 @@ strange_attributes = st.dictionaries(names | names.map(lambda name: f"{{{FOREIGN
 @st.composite
 def _models(draw: st.DrawFn, model: type[Element], hints: dict[str, Any], depth: int) -> Element:
     plan = plan_of(model)
-    slots = {slot.field: slot for slot in (*plan.attributes.values(), *plan.in_order, *plan.inner)}
+    slots = {slot.field: slot for slot in (*plan.attributes.values(), *plan.behind, *plan.in_order, *plan.inner)}
     if plan.own_text is not None:
         slots[plan.own_text.field] = plan.own_text
     values: dict[str, Any] = {}

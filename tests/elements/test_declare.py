@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from jingle.elements import bounds
 from jingle.elements import model as machinery
 from jingle.elements.core import Content, Jingle, Reason, ReasonCondition, Role
 from jingle.elements.declare import (
@@ -28,9 +29,9 @@ from jingle.elements.declare import (
 )
 from jingle.elements.file_transfer import File, FileDescription
 from jingle.elements.ice_udp import Candidate, CandidateType, IceUdpTransport
-from jingle.elements.rtp import Crypto, PayloadType, RtpDescription
+from jingle.elements.rtp import Crypto, Direction, HeaderExtension, PayloadType, RtpDescription
 from jingle.elements.services import Service
-from jingle.errors import LocalProtocolError
+from jingle.errors import LocalProtocolError, RemoteProtocolError
 
 LAMP = "urn:example:lamp"
 
@@ -255,6 +256,35 @@ def test_a_model_registered_later_is_found() -> None:
         pass
 
     assert lamp("<hook size='15'/>").fittings == (Hook(size=15),)
+
+
+def test_one_attribute_may_hold_two_fields() -> None:
+    extension = "<rtp-hdrext xmlns='urn:xmpp:jingle:apps:rtp:rtp-hdrext:0' id='{}' uri='u'/>"
+    assert from_string(extension.format("1/sendonly")) == HeaderExtension(id=1, direction=Direction.SENDONLY, uri="u")
+    assert from_string(extension.format("1")) == HeaderExtension(id=1, uri="u")
+    for id in ("1/sendonly", "01/recvonly", "01", "2/inactive"):
+        assert to_string(from_string(extension.format(id))) == extension.format(id)
+    for id in ("1/", "1/never", "1/sendonly/2", "x/sendonly", "/sendonly", "70000/sendonly"):
+        with pytest.raises(RemoteProtocolError, match="<rtp-hdrext id="):
+            from_string(extension.format(id))
+
+
+def test_words_of_a_vocabulary_are_shared_as_long_as_they_are_short_and_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    feedback = "<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='{}'/>"
+
+    def is_shared(type: str) -> bool:
+        return from_string(feedback.format(type)) is from_string(feedback.format(type))
+
+    assert is_shared("nack")
+    assert not is_shared("x" * bounds.WORD)
+    first = from_string(feedback.format("nack"))
+    monkeypatch.setattr(bounds, "WORDS", 2)
+    assert is_shared("pli")
+    assert is_shared("fir")
+    assert is_shared("sli")
+    again = from_string(feedback.format("nack"))
+    assert again is not first
+    assert again == first
 
 
 def test_reading_is_indifferent_to_prefixes() -> None:

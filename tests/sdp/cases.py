@@ -11,6 +11,8 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from jingle.elements.core import Role
+
 CASES = Path(__file__).parent / "cases"
 
 # RFC 8866 section 5.13: what the session level says holds for each section that does not say it itself.
@@ -125,8 +127,8 @@ def _same(line: str) -> str:
     return line
 
 
-def session_meaning(xml: ET.Element) -> str:
-    """A `<jingle/>` in one of the spellings that mean the same."""
+def session_meaning(xml: ET.Element, role: Role) -> str:
+    """A `<jingle/>` that this side sent, in one of the spellings that mean the same."""
     root = ET.fromstring(ET.tostring(xml))
     for part in root.iter():
         part.text = "".join(part.text.split()) if part.text and part.tag.endswith("}fingerprint") else part.text
@@ -135,6 +137,8 @@ def session_meaning(xml: ET.Element) -> str:
         fill = _FILL.get(part.tag.rpartition("}")[2])
         if fill is not None:
             fill(part)
+        if part.tag.endswith("}rtp-hdrext"):
+            _header_extension(part, role)
         # Among children of one name the order counts, as that of payload types; no XEP gives a meaning to another one.
         part[:] = sorted(part, key=lambda child: child.tag)
     return ET.canonicalize(ET.tostring(root, encoding="unicode"))
@@ -173,6 +177,14 @@ def _description(part: ET.Element) -> None:
 def _parameter(part: ET.Element) -> None:
     if not part.get("name") and part.get("value"):
         part.attrib = {"name": part.attrib["value"]}
+
+
+def _header_extension(part: ET.Element, role: Role) -> None:
+    number, slash, direction = part.get("id", "").partition("/")
+    if slash:  # Conversations leaves the direction of the SDP there; XEP-0294 section 4 has `senders`
+        other = "responder" if role is Role.INITIATOR else "initiator"
+        said = {"sendonly": role.value, "recvonly": other, "inactive": "none", "sendrecv": "both"}
+        part.attrib |= {"id": number, "senders": said[direction]}
 
 
 def _encryption(part: ET.Element) -> None:

@@ -107,6 +107,14 @@ def test_parameters_without_a_name_or_with_nothing() -> None:
     assert "a=fmtp:96 0-15;a=b" in lines_of(audio(source))
 
 
+def test_a_parameter_of_feedback_without_a_name() -> None:
+    feedback = (
+        "<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='ccm' subtype='tmmbr'><parameter {}/></rtcp-fb>"
+    )
+    assert "a=rtcp-fb:* ccm tmmbr x" in lines_of(audio(feedback.format("value='x'")))
+    assert "a=rtcp-fb:* ccm tmmbr x" in lines_of(audio(feedback.format("name='x'")))
+
+
 def test_feedback() -> None:
     """XEP-0293 section 5."""
     found = description(
@@ -134,8 +142,8 @@ def test_the_profile_follows_from_what_is_there(inside: str, profile: str) -> No
 @pytest.mark.parametrize(
     ("role", "senders"),
     [
-        (Role.INITIATOR, [None, Senders.RESPONDER, Senders.NONE]),
-        (Role.RESPONDER, [None, Senders.INITIATOR, Senders.NONE]),
+        (Role.INITIATOR, [None, Senders.RESPONDER, Senders.NONE, Senders.BOTH]),
+        (Role.RESPONDER, [None, Senders.INITIATOR, Senders.NONE, Senders.BOTH]),
     ],
 )
 def test_header_extensions(role: Role, senders: list[Senders | None]) -> None:
@@ -144,10 +152,23 @@ def test_header_extensions(role: Role, senders: list[Senders | None]) -> None:
         "a=extmap:1 URI-toffset",
         "a=extmap:2/recvonly URI-gps-string a=1 b",
         "a=extmap:3/inactive URI-frametype",
+        "a=extmap:4/sendrecv URI-both",
         role=role,
     )
     assert [extension.senders for extension in found.header_extensions] == senders
     assert [(each.name, each.value) for each in found.header_extensions[1].parameters] == [("a", "1"), ("b", None)]
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_direction_behind_the_number_of_a_header_extension(role: Role) -> None:
+    """As Conversations has it: the SDP of its own side, not parted."""
+    jingle = audio(
+        "<rtp-hdrext xmlns='urn:xmpp:jingle:apps:rtp:rtp-hdrext:0' id='1/sendonly' uri='u'/>"
+        f"<rtp-hdrext xmlns='urn:xmpp:jingle:apps:rtp:rtp-hdrext:0' id='2/sendonly' uri='v' senders='{role.value}'/>"
+    )
+    found = lines_of(jingle, role)
+    assert "a=extmap:1/sendonly u" in found
+    assert "a=extmap:2/sendonly v" in found
 
 
 def test_sources() -> None:
@@ -424,7 +445,17 @@ REFUSED: list[tuple[Jingle, str]] = [
         audio("<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='a'><parameter name='b c'/></rtcp-fb>"),
         "parameter",
     ),
+    (
+        audio(
+            "<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='a' subtype='b'><parameter name='c='/></rtcp-fb>"
+        ),
+        "parameter",
+    ),
     (audio("<rtp-hdrext xmlns='urn:xmpp:jingle:apps:rtp:rtp-hdrext:0' id='1' uri='a b'/>"), "header extension"),
+    (
+        audio("<rtp-hdrext xmlns='urn:xmpp:jingle:apps:rtp:rtp-hdrext:0' id='1/sendonly' uri='a' senders='both'/>"),
+        "two directions",
+    ),
     (audio("<stream xmlns='urn:xmpp:jingle:apps:rtp:msid:0' id='a b'/>"), "stream"),
     (audio("<stream xmlns='urn:xmpp:jingle:apps:rtp:msid:0' id='a' track='b&#10;c'/>"), "track"),
     (audio("<ssrc-group xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' semantics='a b'/>"), "group of sources"),

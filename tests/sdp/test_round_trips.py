@@ -76,4 +76,4 @@ def test_jingle_to_sdp_to_jingle(jingle: Jingle, role: Role) -> None:
         initiator=jingle.initiator,
         responder=jingle.responder,
     )
-    assert session_meaning(serialize(back)) == session_meaning(serialize(jingle))
+    assert session_meaning(serialize(back), role) == session_meaning(serialize(jingle), role)

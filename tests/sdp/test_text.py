@@ -45,7 +45,7 @@ def test_the_session_level() -> None:
 def test_payload_types_are_put_together_from_their_lines() -> None:
     media = section(
         "a=fmtp:111 minptime=10; useinbandfec=1;",
-        "a=rtpmap:111 opus/48000/2",
+        "a=rtpmap:111\topus/48000/2",
         "a=rtpmap:101 telephone-event/8000/1",
         "a=fmtp:101 0-15",
         "a=rtcp-fb:111 transport-cc",

@@ -22,7 +22,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...elements.core import Senders
-from ...elements.rtp import HeaderExtension, Parameter, PayloadType, RtpDescription, Source, SourceParameter
+from ...elements.rtp import (
+    Direction,
+    HeaderExtension,
+    Parameter,
+    PayloadType,
+    RtpDescription,
+    Source,
+    SourceParameter,
+)
 from ...errors import ApplicationFailed
 from .capabilities import Codec
 
@@ -292,7 +300,8 @@ def _common_extensions(remote: RtpDescription) -> tuple[HeaderExtension, ...]:
     known = HEADER_EXTENSIONS.get(remote.media, {})
     by_uri: dict[str, HeaderExtension] = {}
     for each in remote.header_extensions:
-        fits = each.uri in known and each.id in ONE_BYTE_IDS and each.effective_senders is Senders.BOTH
+        is_both_ways = each.effective_senders is Senders.BOTH and each.direction in (None, Direction.SENDRECV)
+        fits = is_both_ways and each.uri in known and each.id in ONE_BYTE_IDS
         if fits and all(taken.id != each.id for taken in by_uri.values()):
             by_uri.setdefault(each.uri, each)
     return tuple(by_uri.values())

@@ -21,7 +21,7 @@ from jingle.applications.rtp.negotiation import (
 )
 from jingle.elements.core import Senders
 from jingle.elements.declare import from_string, to_string
-from jingle.elements.rtp import Feedback, HeaderExtension, Parameter, PayloadType, RtpDescription
+from jingle.elements.rtp import Direction, Feedback, HeaderExtension, Parameter, PayloadType, RtpDescription
 from jingle.errors import ApplicationFailed
 
 OURS = LocalSource(ssrc=1, cname="us", stream="s", track="t")
@@ -211,6 +211,14 @@ def test_extensions_that_cannot_be_used_are_left_out(id: int, senders: Senders |
     extension = HeaderExtension(id=id, uri=AUDIO_LEVEL, senders=senders, parameters=())
     offered = dataclasses.replace(description(DINO), header_extensions=(extension,))
     assert answer(offered, ALL, OURS)[0].header_extensions == ()
+
+
+@pytest.mark.parametrize(("direction", "is_used"), [(Direction.SENDRECV, True), (Direction.SENDONLY, False)])
+def test_an_extension_whose_number_tells_a_direction(direction: Direction, is_used: bool) -> None:
+    """As Conversations writes them: `id='1/sendonly'`."""
+    extension = HeaderExtension(id=1, direction=direction, uri=AUDIO_LEVEL)
+    offered = dataclasses.replace(description(DINO), header_extensions=(extension,))
+    assert bool(answer(offered, ALL, OURS)[0].header_extensions) is is_used
 
 
 def test_an_extension_id_is_used_once() -> None:
