@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import BinaryIO, NoReturn
 from xml.etree import ElementTree as ET
+from xml.parsers import expat
 
 import click
 
@@ -70,13 +71,15 @@ def to_sdp(file: BinaryIO, role: str | None, sid: str | None) -> None:
     Example:
       jingle convert to-sdp session-initiate.xml
     """
+    line, xml = _session(file, sid)
     try:
-        jingle = _jingle(file, sid)
+        jingle = parse(xml)
+        assert isinstance(jingle, Jingle)
         answers = jingle.action in (Action.SESSION_ACCEPT, Action.CONTENT_ACCEPT)
         writer = Role(role) if role is not None else Role.RESPONDER if answers else Role.INITIATOR
         text = sdp.format(sdp.from_jingle(jingle, role=writer))
     except JingleError as exc:
-        _fail(file, str(exc))
+        _fail(file, f"line {line}: {exc}")
     click.echo(text, nl=False)
 
 
@@ -92,8 +95,8 @@ def _text(file: BinaryIO) -> str:
         _fail(file, f"line {before + 1}: this is not UTF-8")
 
 
-def _jingle(file: BinaryIO, sid: str | None) -> Jingle:
-    """Return the `<jingle/>` in the file."""
+def _session(file: BinaryIO, sid: str | None) -> tuple[int, ET.Element]:
+    """Return the `<jingle/>` in the file, and the line it begins on."""
     text = _text(file)
     if "<!DOCTYPE" in text:
         _fail(file, f"line {text[: text.index('<!DOCTYPE')].count(chr(10)) + 1}: a document type is not accepted")
@@ -101,12 +104,24 @@ def _jingle(file: BinaryIO, sid: str | None) -> Jingle:
         root = ET.fromstring(text)
     except ET.ParseError as exc:
         _fail(file, f"line {exc.position[0]}: this is not well-formed XML")
-    for found in root.iter(f"{{{core.NS}}}jingle"):
+    for line, found in zip(_lines(text), root.iter(f"{{{core.NS}}}jingle"), strict=True):
         if sid is None or found.get("sid") == sid:
-            jingle = parse(found)
-            assert isinstance(jingle, Jingle)
-            return jingle
-    _fail(file, "line 1: there is no <jingle/> in it" if sid is None else f"there is no session {sid!r} in it")
+            return line, found
+    _fail(file, "line 1: there is no <jingle/> in it" if sid is None else f"line 1: there is no session {sid!r} in it")
+
+
+def _lines(text: str) -> list[int]:
+    """Return the lines on which a `<jingle/>` begins, in the order of the document; ElementTree tells none."""
+    lines: list[int] = []
+    reader = expat.ParserCreate(namespace_separator=" ")
+
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        if name == f"{core.NS} jingle":
+            lines.append(reader.CurrentLineNumber)
+
+    reader.StartElementHandler = begin
+    reader.Parse(text, True)
+    return lines
 
 
 def _fail(file: BinaryIO, text: str) -> NoReturn:

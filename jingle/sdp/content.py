@@ -14,7 +14,7 @@ from ..elements.sdp_extension import SdpAttribute, SdpLine, SdpMedia, SdpSession
 from ..errors import RemoteProtocolError
 from .attributes import format_connection, format_rtcp, read_connection, read_rtcp
 from .draft import Malformed, split
-from .leftovers import ELEMENT, MAPPED_TRANSPORTS, bare, collect, find_remarkable, restore
+from .leftovers import ELEMENT, bare, collect, find_remarkable, is_said, restore
 from .model import Attribute, Connection, MediaDescription, Rtcp
 from .rules import NAME, direction_of, line, senders_of, word
 from .rules_rtp import RTP_RULES, describe, read_description, uneven
@@ -216,7 +216,8 @@ def media_of(content: Content, mid: str, role: Role, action: Action) -> MediaDes
         RemoteProtocolError: It holds what SDP cannot carry, or contradicts itself.
     """
     of_description, of_transport = find_remarkable(content.description), find_remarkable(content.transport)
-    description, transport = bare(content.description, of_description), bare(content.transport, of_transport)
+    description = bare(content.description, of_description)
+    transport = bare(content.transport, of_transport) if is_said(content.transport) else None
     if description is None and action in (Action.TRANSPORT_INFO, Action.TRANSPORT_REPLACE, Action.TRANSPORT_ACCEPT):
         # What a fragment says in the place of an `m=` line that it does not know (RFC 8840 section 9).
         description = rtp.RtpDescription(media="audio", payload_types=(rtp.PayloadType(id=0),))
@@ -323,7 +324,7 @@ def _jingle_only(
     transport = content.transport
     told = PARTS.get(action, (False, False))
     if told[1]:
-        namespace = transport.NAMESPACE if isinstance(transport, MAPPED_TRANSPORTS) else "none"
+        namespace = transport.NAMESPACE if transport is not None and is_said(transport) else "none"
         if namespace != usual_namespace(media):
             found.append(Attribute(name=TRANSPORT, value=namespace))
     if isinstance(content.description, rtp.RtpDescription):

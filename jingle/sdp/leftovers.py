@@ -167,6 +167,8 @@ def collect(
 
 def is_said(part: Element | None) -> bool:
     """Whether SDP has words for a description or transport."""
+    if isinstance(part, ice_udp.DataChannelTransport):
+        return part.transport is not None  # a section cannot have the one without the other
     return isinstance(part, (rtp.RtpDescription, *MAPPED_TRANSPORTS))
 
 

@@ -19,6 +19,8 @@ OFFER = CASES / "chromium" / "av-call-offer.sdp"
 SHORT = "v=0\no=- 1 2 IN IP4 127.0.0.1\ns=-\nt=0 0\nm=audio 9 RTP/AVP 0\na=mid:voice\na=sendonly\n"
 JINGLE = "<jingle xmlns='urn:xmpp:jingle:1' action='session-accept' sid='{sid}'>{inside}</jingle>"
 
+SAME = "<content creator='initiator' name='a'/>" * 2
+
 
 def convert(*arguments: str, given: str | bytes | None = None) -> Result:
     return CliRunner().invoke(main, ["convert", *arguments], input=given)
@@ -80,8 +82,13 @@ def test_a_session_in_a_stream_of_others() -> None:
         (["to-sdp"], "<a>\n<b>\n</a>", "line 3: this is not well-formed XML"),
         (["to-sdp"], "\n<!DOCTYPE a>\n<a/>", "line 2: a document type is not accepted"),
         (["to-sdp"], "<a/>", "line 1: there is no <jingle/> in it"),
-        (["to-sdp"], "<jingle xmlns='urn:xmpp:jingle:1'/>", "lacks the attribute 'action'"),
-        (["to-sdp"], JINGLE.format(sid="1", inside="<content creator='initiator' name='a'/>" * 2), "same name"),
+        (["to-sdp", "--sid", "2"], JINGLE.format(sid="1", inside=""), "line 1: there is no session '2' in it"),
+        (["to-sdp"], "<a>\n<jingle xmlns='urn:xmpp:jingle:1'/></a>", "line 2: <jingle/> lacks the attribute 'action'"),
+        (
+            ["to-sdp", "--sid", "2"],
+            f"<a>{JINGLE.format(sid='1', inside='')}\n\n<b>{JINGLE.format(sid='2', inside=SAME)}</b></a>",
+            "line 3: two contents have the same name",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_on_stderr(arguments: list[str], given: str | bytes, complaint: str) -> None:

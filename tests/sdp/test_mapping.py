@@ -268,6 +268,14 @@ def test_data_channels_as_conversations_says_them() -> None:
     assert jingle_of("\n".join(lines)).contents == source.contents
 
 
+def test_a_transport_of_data_channels_with_nothing_inside_stays_as_it_is() -> None:
+    jingle = one(transport=f"<transport xmlns='{ice_udp.NS_DATACHANNEL}' sctp-port='5' max-message-size='6'/>")
+    description = sdp.from_jingle(jingle, role=Role.INITIATOR)
+    assert description.media[0].sctp_port is None
+    back = sdp.to_jingle(description, role=Role.INITIATOR, action=Action.SESSION_INITIATE, sid="s")
+    assert back.contents[0].transport == jingle.contents[0].transport
+
+
 def test_raw_udp() -> None:
     """XEP-0177, with RTCP beside RTP as in XEP-0293 section 5."""
     text = f"{HEAD}m=audio 49170 RTP/AVP 0\nc=IN IP4 10.0.1.1\na=rtcp:49171\na=mid:0\n"
