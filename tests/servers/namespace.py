@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.conftest import missing, require_program
@@ -51,6 +51,35 @@ def network(*addresses: str, silent: str | None = None) -> Iterator[list[str]]:
         end(holder)
         holder.stdout.close()
         holder.stderr.close()
+
+
+CABLE = "cable"
+"""What the interface is called in both of two linked networks."""
+
+
+@contextlib.contextmanager
+def linked_networks(first: Sequence[str], second: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """Hold two networks with a cable between them, each with its addresses, such as `192.0.2.1/24`, at its end."""
+    ip = require_program("ip")
+    with network() as one, network() as other:
+        ends = (one, first), (other, second)
+        run(one, ip, "link", "add", CABLE, "type", "veth", "peer", "name", CABLE, "netns", other[-1])
+        for prefix, addresses in ends:
+            for address in addresses:
+                change_address(prefix, "add", address)
+            run(prefix, ip, "link", "set", CABLE, "up")
+        yield one, other
+
+
+def change_address(prefix: Sequence[str], verb: str, address: str) -> None:
+    """`add` an address to an end of the cable, or `del` it; an IPv6 address can be used at once."""
+    duplicates = ("nodad",) if verb == "add" and ":" in address else ()
+    run(prefix, require_program("ip"), "address", verb, address, "dev", CABLE, *duplicates)
+
+
+def run(prefix: Sequence[str], *command: str) -> None:
+    """Run a command in a network, which must succeed."""
+    subprocess.run([*prefix, *command], check=True, stdin=subprocess.DEVNULL)
 
 
 def small_disk(folder: Path, size: str = "2m") -> list[str]:
