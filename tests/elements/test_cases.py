@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from jingle.elements.declare import from_string, parse, serialize, to_string
+from jingle.elements.model import REGISTRY
 from jingle.errors import RemoteProtocolError
 
 from .cases import CASES, WIRE, XEP, canonical, known_elements, left_over
@@ -92,6 +93,19 @@ def test_deployed_clients_are_understood() -> None:
         for xml in known_elements(path):
             found |= left_over(parse(xml))
     assert found == LEFT_OVER_ON_THE_WIRE
+
+
+@pytest.mark.parametrize("path", WIRE, ids=name)
+def test_every_recorded_stanza_is_written_back(path: Path) -> None:
+    """With all that is in it: nothing is there but what has a model, errors, and the name that a server gave."""
+    for record in ET.parse(path).getroot():
+        for stanza in record:
+            written = ET.fromstring(ET.tostring(stanza))
+            for place, child in enumerate(stanza):
+                if child.tag not in ("error", "{jabber:client}error", "{urn:ietf:params:xml:ns:xmpp-bind}bind"):
+                    assert child.tag in REGISTRY
+                    written[place] = serialize(parse(child))
+            assert canonical(written) == canonical(stanza)
 
 
 @pytest.mark.parametrize("path", [*XEP, *WIRE], ids=name)

@@ -1,75 +1,25 @@
 """Recorded sessions of stanza.js and Dino, replayed: what deployed clients send is understood, and answered as there.
 
 Every transcript is replayed from each side: what that side sent is said through our engine, what it received is given
-to it. The transcripts are in tests/elements/cases/wire.
+to it. The transcripts are in tests/elements/cases/wire; tests/client/test_recordings.py replays them to a whole client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from jingle.elements import initiation
-from jingle.elements.core import NS, Action, Jingle
-from jingle.elements.declare import Element, parse
+from jingle.elements.core import Action, Jingle
 from jingle.session.dispatcher import Dispatcher
 from jingle.session.engine import Session
 from jingle.session.events import Reply, Send
 from jingle.session.initiation import Initiations
 from jingle.session.proposal import bare
 from jingle.session.state import SessionState
-
-WIRE = Path(__file__).parent.parent / "elements" / "cases" / "wire"
-
-
-@dataclass
-class Line:
-    """One stanza of a transcript as one side saw it."""
-
-    sent: bool
-    name: str
-    kind: str
-    id: str
-    peer: str
-    payload: Element | None
-
-
-def payload_of(stanza: ET.Element) -> Element | None:
-    for child in stanza:
-        if child.tag.startswith((f"{{{NS}}}", f"{{{initiation.NS}}}")):
-            return parse(child)
-    return None
-
-
-def lines(path: Path, side: str) -> Iterator[Line]:
-    """The stanzas that carry Jingle or answer it; `side` is the JID for transcripts that have both sides in one."""
-    for record in ET.parse(path).getroot():
-        if len(record) == 0:
-            continue
-        stanza = record[0]
-        by = record.get("by")
-        sent = record.tag == "send" if by is None else by == side
-        peer = stanza.get("to", "") if sent or by is not None else stanza.get("from", "")
-        yield Line(
-            sent=sent,
-            name=stanza.tag.rpartition("}")[2],
-            kind=stanza.get("type", ""),
-            id=stanza.get("id", ""),
-            peer=by if by is not None and not sent else peer,
-            payload=payload_of(stanza),
-        )
-
-
-def cases() -> list[tuple[Path, str]]:
-    found = [(path, "") for path in sorted((WIRE / "stanza").glob("*.xml"))]
-    for path in sorted((WIRE / "dino").glob("*.xml")):
-        sides = {record.get("by", "") for record in ET.parse(path).getroot()}
-        found += [(path, side) for side in sorted(sides)]
-    return found
+from tests.elements.transcripts import WIRE, lines, payload_of, sides
 
 
 def say(dispatcher: Dispatcher, session: Session | None, peer: str, jingle: Jingle) -> Session:
@@ -97,7 +47,7 @@ def say(dispatcher: Dispatcher, session: Session | None, peer: str, jingle: Jing
     return session
 
 
-@pytest.mark.parametrize(("path", "side"), cases(), ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(("path", "side"), sides(), ids=lambda value: getattr(value, "name", value))
 def test_a_transcript(path: Path, side: str) -> None:
     us = Dispatcher(local=side or "us@localhost/r")
     sessions: dict[str, Session] = {}
