@@ -125,10 +125,10 @@ class PartFile:
             ApplicationFailed: The disk cannot be read.
         """
         with _told():
-            misses = 0
+            misses, size = 0, self._metadata.size or 0
             for part in self._candidates() if self._leads_inside() else ():
                 known = Sidecar.read(_sidecar(part))
-                if known is not None and known.continues(self._known) and self._lock(part):
+                if known is not None and known.continues(self._known) and self._lock(part, at_most=size):
                     break
                 misses = misses + 1 if known is None else 0
                 if misses == MOST_GAPS:
@@ -200,7 +200,6 @@ class PartFile:
             if self._target.is_durable:
                 os.fsync(self._file.fileno())
             path = self._rename(self._part)
-            _remove(_sidecar(self._part))
             if self._target.is_durable:
                 _sync_folder(self._folder)
             self.close()
@@ -252,22 +251,24 @@ class PartFile:
             try:
                 file = self._target.open_file(part, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             except FileExistsError:
-                # An attempt that ended before its first byte, or before it could say what it was.
-                if not part.is_symlink() and part.is_file() and part.stat().st_size == 0 and self._lock(part):
-                    break
-            else:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                self._file, self._part = file, part
+                file = None  # an attempt may have ended before its first byte, or before it could say what it was
+            # Others that run at the same time take the new file for such a one until it is locked.
+            if self._lock(part, file, at_most=0):
                 break
         else:
             raise ApplicationFailed("there are too many files of that name")
-        assert self._part is not None
-        self._known.write(_sidecar(self._part))
+        self._known.write(_sidecar(part))
 
-    def _lock(self, part: Path) -> bool:
-        """Open a file that is there, unless another transfer is at it or it is larger than it can be."""
+    def _lock(self, part: Path, file: io.FileIO | None = None, *, at_most: int) -> bool:
+        """Open a file that is there, unless another transfer is at it or it is larger than it can be.
+
+        Args:
+            part: Where it is.
+            file: The same, where it is open already.
+            at_most: Bytes that it can have.
+        """
         try:
-            file = self._target.open_file(part, os.O_RDWR)
+            file = file or self._target.open_file(part, os.O_RDWR)
         except OSError:
             return False
         try:
@@ -277,15 +278,17 @@ class PartFile:
             return False
         size = file.seek(0, os.SEEK_END)
         # Whoever had the lock may have finished in the meantime: then this is no part but the user's file.
-        if not _is_at(file, part) or size > (self._metadata.size or 0):
+        if not _is_at(file, part) or size > at_most:
             file.close()
             return False
         self._file, self._part, self.offset = file, part, size
         return True
 
     def _rename(self, part: Path) -> Path:
+        """Give `part` its name. The sidecar goes first: once `part` is free, another transfer may take it."""
         if self._target.overwrites:
             path = self._folder / self._name
+            _remove(_sidecar(part))
             os.replace(part, path)
             return path
         for number in range(1, MOST_NUMBERS + 1):
@@ -300,8 +303,10 @@ class PartFile:
                     raise
                 if os.path.lexists(path):
                     continue
+                _remove(_sidecar(part))
                 os.rename(part, path)
             else:
+                _remove(_sidecar(part))
                 os.unlink(part)
             return path
         raise ApplicationFailed("there are too many files of that name")

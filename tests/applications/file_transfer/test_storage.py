@@ -354,6 +354,54 @@ def overtaken(path: Path, flags: int, part: Path) -> io.FileIO:
     return file
 
 
+def test_a_part_that_vanishes_while_it_is_looked_at_is_no_obstacle(tmp_path: Path) -> None:
+    """Another transfer has just given it its name."""
+
+    def too_late(path: Path, flags: int) -> io.FileIO:
+        if flags & os.O_EXCL and path.name == "report.pdf.part":
+            raise FileExistsError
+        return storage.open_file(path, flags)
+
+    assert finish(tmp_path, open_file=too_late).read_bytes() == b"0123456789"
+    assert names(tmp_path) == ["report.pdf"]
+
+
+def test_a_part_that_another_takes_before_it_is_locked_is_the_others(tmp_path: Path) -> None:
+    """Two files of one name begin at the same moment; neither gets bytes of the other."""
+    others: list[PartFile] = []
+
+    def slow(path: Path, flags: int) -> io.FileIO:
+        file = storage.open_file(path, flags)
+        if not others:
+            others.append(begin(tmp_path, replace(TEN, size=3), b"abc"))
+        return file
+
+    mine = begin(tmp_path, open_file=slow)
+    (other,) = others
+    mine.write(memoryview(b"0123456789"))
+    assert other.publish().read_bytes() == b"abc"
+    assert mine.publish().read_bytes() == b"0123456789"
+    assert names(tmp_path) == ["report (2).pdf", "report.pdf"]
+
+
+def test_whoever_takes_the_part_of_a_finished_file_keeps_its_sidecar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = begin(tmp_path, data=b"0123456789")
+    unlink, others = os.unlink, list[PartFile]()
+
+    def then_another_comes(path: Path) -> None:
+        unlink(path)
+        if path.name == "report.pdf.part":
+            others.append(begin(tmp_path, replace(TEN, size=7), b"abc"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", then_another_comes)
+        first.publish()
+    others[0].close()
+    assert offset_found(tmp_path, replace(TEN, size=7)) == 3
+
+
 def test_a_part_that_is_larger_than_its_file_is_not_continued(tmp_path: Path) -> None:
     left(tmp_path, b"x" * 11)
     assert offset_found(tmp_path) == 0
