@@ -137,10 +137,30 @@ class IncomingFile(_Offered):
 
         async def start() -> Transfer:
             self._check_open()
+            await self._supersede()
             await self._accept(await asyncio.to_thread(self._receiver.choose, target))
             return Transfer(self._session.live, self._receiver, name=self.name, size=self.size)
 
         return Opening(start)
+
+    async def _supersede(self) -> None:
+        """End what another device of the sender began with the same file, which would keep us from going on with it.
+
+        That device has crashed: its server may hold the connection open for minutes, and says nothing meanwhile.
+        """
+        mine = self._receiver.metadata
+        assert mine is not None
+        begun = [
+            (live, content.application)
+            for live in self._session.sessions_of_other_devices()
+            for content in live.contents.values()
+            if isinstance(content.application, FileReceiver) and content.started
+        ]
+        same = [each for each in begun if each[1].metadata is not None and each[1].metadata.is_same_file(mine)]
+        for live, _ in same:
+            live.terminate("gone", "the file comes from another device")
+        # The file is free by then; the transport waits longer for a peer that is not there any more.
+        await asyncio.gather(*(receiver.result() for _, receiver in same), return_exceptions=True)
 
 
 class IncomingRequest(_Offered):
@@ -206,6 +226,12 @@ class IncomingFiles:
         tell_the_end(self._pump, live, "file")
         live.ended.add_done_callback(lambda _: self._withdraw())
         tell_begun(self._pump, live, lambda: self.description)
+
+    def sessions_of_other_devices(self) -> list[LiveSession]:
+        """The sessions with whoever this one is with, on other devices of theirs."""
+        account, _, device = self.live.peer.partition("/")
+        others = [live for live in self._pump.sessions.values() if live.peer.partition("/")[0] == account]
+        return [live for live in others if live.peer.partition("/")[2] != device]
 
     @property
     def description(self) -> list[dict[str, object]]:

@@ -57,6 +57,9 @@ TOO_MANY = 1024
 CLOSE_GRACE = 5.0
 """Seconds that a peer's `<close/>` waits for our side to end when nothing moves on it."""
 
+GOODBYE_TIMEOUT = 1.0
+"""Seconds for the answer to our `<close/>` when we give the stream up: nothing depends on it."""
+
 
 class _Changes:
     """Wakes everybody who waits for something to change."""
@@ -305,7 +308,7 @@ class IbbSession:
         self.on_closed()
         if is_open:
             with suppress(SignallingError):
-                await self._port.request(self.peer, Close(sid=self.sid), timeout=CLOSE_GRACE)
+                await self._port.request(self.peer, Close(sid=self.sid), timeout=GOODBYE_TIMEOUT)
 
     def _patience(self) -> float | None:
         """Seconds until the blocks under way count as lost; `None` where none is."""

@@ -193,9 +193,9 @@ class Transfer(ABC):
             await asyncio.gather(self._task, return_exceptions=True)
         else:
             self._close_file()
+        self._settle(SessionEnded(reason or "cancel", "the transfer was ended"))
         if self._stream is not None:
             await self._stream.aclose()
-        self._settle(SessionEnded(reason or "cancel", "the transfer was ended"))
 
     # What differs
 
