@@ -137,6 +137,7 @@ class IceConnection(aioice.Connection):
         )
         self.remote: Credentials | None = None
         self.remote_known = asyncio.Event()
+        self.asked = asyncio.Event()
         self.gathered = asyncio.Event()
         self.problems: list[str] = []
         self._settings = settings
@@ -337,6 +338,12 @@ class IceConnection(aioice.Connection):
         request = super().build_request(pair, nominate)
         self._requests[pair] = request
         return request
+
+    def request_received(self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        """Note that the peer has begun to check."""
+        super().request_received(message, addr, protocol)
+        if self._early_checks:
+            self.asked.set()
 
     def check_incoming(self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
         """Let the peer's check trigger ours, within bounds (RFC 8445 section 7.3.1)."""

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from aioice.candidate import Candidate
@@ -33,6 +34,10 @@ MAX_KNOWN = 16
 
 RESTARTS, RESTART_INTERVAL = 5, 5.0
 """Restarts that a peer gets at once, and seconds until it gets another one; each costs sockets and checks."""
+
+_COURTESY = 0.5
+"""Seconds that a peer which restarts has for the first check. Where ours comes before it has read our answer, libwebrtc
+takes us for a worse candidate than the one in use on the same network, and never looks at that pair again."""
 
 _LINGER = 1.0  # seconds for which packets that are still under way on the old path are heard after a restart
 
@@ -167,7 +172,7 @@ class IceAgent:
             if not self._allowance.take():
                 log.warning("the peer restarts ICE too often: it goes on as it is")
                 return False
-            await self.restart()
+            await self.restart(asked=True)
         self._known.append(credentials)
         self._newest.set_remote(credentials)
         for ufrag, candidate in self._take_early():
@@ -218,8 +223,11 @@ class IceAgent:
             what = "no candidate pair worked" if self.remote else "the peer sent no ICE credentials"
             raise TransportFailed(f"{what} within {self._settings.connect_timeout:g} s", tried=tried)
 
-    async def restart(self) -> None:
+    async def restart(self, *, asked: bool = False) -> None:
         """Gather anew beside the path in use; it is swapped in once the peer has sent its new credentials.
+
+        Args:
+            asked: Whether the peer restarts.
 
         Afterwards `local` is new and has to be told to the peer. A restart that fails leaves the old path in use.
         """
@@ -228,7 +236,7 @@ class IceAgent:
         self._newest = self._connection(None)
         self._generation += 1
         await self._newest.open(self._servers)
-        self._spawn(self._check(self._newest))
+        self._spawn(self._check(self._newest, courtesy=_COURTESY if asked else 0))
 
     async def _hopeless(self, connection: IceConnection) -> None:
         """Return once it is certain that we shall have no candidate."""
@@ -236,11 +244,14 @@ class IceAgent:
         if connection.local_candidates or connection is not self._newest:
             await asyncio.Event().wait()
 
-    async def _check(self, connection: IceConnection) -> None:
+    async def _check(self, connection: IceConnection, *, courtesy: float = 0) -> None:
         """Connect one generation, and make it the one that carries the data."""
         is_restart = self._selected.done()
         try:
             await self._answered(connection, self._settings.answer_timeout if is_restart else None)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(courtesy):
+                    await connection.asked.wait()
             async with asyncio.timeout(self._settings.connect_timeout if is_restart else None):
                 await connection.connect()
         except (ConnectionError, TimeoutError) as error:

@@ -2,14 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from .chromium import Chromium, chromium
+import jingle
+from tests.e2e.commands import Commands
+from tests.e2e.conftest import World
+from tests.servers.accounts import PASSWORD
+from tests.servers.prosody import Prosody
+
+from .chromium import BrowserClient, Chromium, chromium
+
+THEIRS = 1000
+"""Hz of what the browser says."""
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Chromium]:
     with chromium() as running:
         yield running
+
+
+@pytest.fixture
+def world(prosody_server: Prosody, run: Commands) -> World:
+    """Alice is the one in the browser."""
+    return World(prosody_server, run)
+
+
+@pytest.fixture
+async def alice(
+    world: World, prosody_server: Prosody, browser: Chromium, request: pytest.FixtureRequest
+) -> AsyncIterator[BrowserClient]:
+    """Online in the browser; her candidates are names where the test's parameter says so."""
+    async with browser.client("alice") as client:
+        shows_addresses = getattr(request, "param", "addresses") == "addresses"
+        await client.login(prosody_server.websocket, world.alice, frequency=THEIRS, shows_addresses=shows_addresses)
+        yield client
+        assert not client.told("error"), client
+        # What we send may cross its session-terminate.
+        crossed = {f"Unknown session {each['sid']}" for each in client.told("terminated")}
+        assert {each["text"].strip() for each in client.told("log")} <= crossed, client
+
+
+@pytest.fixture
+async def bob(world: World, prosody_server: Prosody) -> AsyncIterator[tuple[jingle.Peer, list[jingle.Event]]]:
+    """Online in this process, for what takes a decision; with what he was told."""
+    told: list[jingle.Event] = []
+    server = ("127.0.0.1", prosody_server.port)
+    async with jingle.connect(
+        world.bob, PASSWORD, server=server, ca_file=prosody_server.ca_file, on_event=told.append
+    ) as peer:
+        peer.listen()
+        yield peer, told

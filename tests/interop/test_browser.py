@@ -8,27 +8,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import jingle
-from tests.e2e.commands import Command, Commands
+from tests.e2e.commands import Command
 from tests.e2e.conftest import World
 from tests.e2e.sound import RATE, read
-from tests.servers.accounts import PASSWORD
-from tests.servers.prosody import Prosody
 
-from .chromium import BrowserClient, Chromium, Event
+from .chromium import BrowserClient, Event
+from .conftest import THEIRS
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
 
 OURS = 440.0
 """Hz: what `--play tone` is."""
 
-THEIRS = 1000
 NEAR = 5.0
 LOUD = 0.05
 """Of full scale, the least loudness (RMS) of a tone that was heard."""
@@ -39,39 +36,6 @@ SPEECH = 1.5
 """Seconds of a call before it is measured: decoders have settled, and FFT windows are full."""
 
 FILE = 5_000_000
-
-
-@pytest.fixture
-def world(prosody_server: Prosody, run: Commands) -> World:
-    """Alice is the one in the browser."""
-    return World(prosody_server, run)
-
-
-@pytest.fixture
-async def alice(
-    world: World, prosody_server: Prosody, browser: Chromium, request: pytest.FixtureRequest
-) -> AsyncIterator[BrowserClient]:
-    """Online in the browser; her candidates are names where the test's parameter says so."""
-    async with browser.client("alice") as client:
-        shows_addresses = getattr(request, "param", "addresses") == "addresses"
-        await client.login(prosody_server.websocket, world.alice, frequency=THEIRS, shows_addresses=shows_addresses)
-        yield client
-        assert not client.told("error"), client
-        # What we send may cross its session-terminate.
-        crossed = {f"Unknown session {each['sid']}" for each in client.told("terminated")}
-        assert {each["text"].strip() for each in client.told("log")} <= crossed, client
-
-
-@pytest.fixture
-async def bob(world: World, prosody_server: Prosody) -> AsyncIterator[tuple[jingle.Peer, list[jingle.Event]]]:
-    """Online in this process, for what takes a decision; with what he was told."""
-    told: list[jingle.Event] = []
-    server = ("127.0.0.1", prosody_server.port)
-    async with jingle.connect(
-        world.bob, PASSWORD, server=server, ca_file=prosody_server.ca_file, on_event=told.append
-    ) as peer:
-        peer.listen()
-        yield peer, told
 
 
 # Helpers

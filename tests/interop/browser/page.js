@@ -173,6 +173,7 @@ const commands = {
     unmute: ({ sid }) => the(sid).session.unmute('initiator'),
     hold: ({ sid }) => the(sid).session.hold(),
     resume: ({ sid }) => the(sid).session.resume(),
+    restart: ({ sid }) => the(sid).session.restartIce(),
     end: ({ sid, reason }) => the(sid).session.end(reason),
     async measure({ sid }) {
         const call = the(sid);
