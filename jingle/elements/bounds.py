@@ -28,11 +28,11 @@ TEXT = 131072
 """Characters of an element's text. An in-band block of 65535 bytes takes 87380 characters in base64 (XEP-0047
 section 2.1), and everything else is shorter by far."""
 
-WORD = 256
+WORD = 128
 """Characters in the attributes of an element that is kept to be shared. The longest URI of a header extension that
 browsers use has 80."""
 
-WORDS = 1024
+WORDS = 512
 """Elements that are kept to be shared. Browsers know about 200 parameters, feedback messages and header extensions."""
 
 DIGITS = 20

@@ -334,11 +334,11 @@ def _beyond(xml: ET.Element, depth: int) -> RemoteProtocolError:
 
 
 def _write(model: Element) -> ET.Element:
-    if isinstance(model, Unknown):
-        return _rewritten(model.source)
+    if model.__class__ is Unknown:
+        return _rewritten(model.__dict__["source"])
     plan = PLANS.get(model.__class__) or plan_of(model.__class__)
     values = model.__dict__
-    attributes = dict(values["extra_attributes"])
+    attributes = dict(values["extra_attributes"]) if values["extra_attributes"] else {}
     for name, field, write in plan.writing:
         value = values[field]
         if value is not None:

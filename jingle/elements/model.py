@@ -226,7 +226,7 @@ def plan_of(model: type[Element]) -> Plan:
 def unchecked(model: type[T], **values: Any) -> T:
     """Make a model of values that have been checked already, in a sixth of the time."""
     made = object.__new__(model)
-    object.__setattr__(made, "__dict__", plan_of(model).defaults | values)
+    object.__setattr__(made, "__dict__", {**(PLANS.get(model) or plan_of(model)).defaults, **values})
     return made
 
 

@@ -229,8 +229,8 @@ class Draft:
             name=name,
             clockrate=clockrate,
             channels=channels,
-            parameters=tuple(self.fmtps.get(number, ())),
-            feedback=tuple(self.feedback.get(number, ())),
+            parameters=tuple(self.fmtps[number]) if number in self.fmtps else (),
+            feedback=tuple(self.feedback[number]) if number in self.feedback else (),
             feedback_interval=self.intervals.get(number),
         )
 

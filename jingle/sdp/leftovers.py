@@ -47,6 +47,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "rtp-hdrext": ("id", "uri"),
     "sctpmap": (),
     "source": ("ssrc",),
+    "stream": ("id",),
     "transport": (),
 }
 """Which attributes tell an element from its like; of any other element all attributes do."""
@@ -75,8 +76,6 @@ def _of_description(description: rtp.RtpDescription) -> tuple[dict[str, str], li
 
 
 def _of_payload_type(kind: rtp.PayloadType) -> tuple[dict[str, str], list[Element]]:
-    if kind.name is not None and kind.clockrate is not None:
-        return NOTHING
     _, clockrate, channels = completed(kind.id, kind.name, kind.clockrate, kind.channels)
     kept = {}
     if kind.clockrate not in (None, clockrate):
@@ -84,6 +83,10 @@ def _of_payload_type(kind: rtp.PayloadType) -> tuple[dict[str, str], list[Elemen
     if kind.channels not in (None, 1, channels):
         kept["channels"] = str(kind.channels)
     return kept, []
+
+
+def _of_stream(stream: rtp.MediaStream) -> tuple[dict[str, str], list[Element]]:
+    return ({"track": ""} if stream.track == "" else {}), []
 
 
 def _of_raw(transport: raw_udp.RawUdpTransport) -> tuple[dict[str, str], list[Element]]:
@@ -121,6 +124,7 @@ LEFT: dict[type[Element], Callable[[Any], tuple[dict[str, str], list[Element]]]]
     rtp.RtpDescription: _of_description,
     rtp.PayloadType: _of_payload_type,
     rtp.Encryption: _of_required,
+    rtp.MediaStream: _of_stream,
     ice_udp.Fingerprint: _of_required,
     ice_udp.IceUdpTransport: _of_ice,
     ice_udp.IceTransport: _of_ice2,
@@ -179,12 +183,12 @@ def find_remarkable(part: Element | None) -> list[Element]:
     found, remarkable = [part], []
     for each in found:
         values, kind = each.__dict__, each.__class__
-        if values["extra"] or values["extra_attributes"] or kind in LEFT or kind is ice_udp.SctpMap:
+        holding, may_leave = _WALKS.get(kind) or _walk(kind)
+        if values["extra"] or values["extra_attributes"]:
             remarkable.append(each)
-        fields = _FIELDS.get(kind)
-        if fields is None:
-            fields = _child_fields(kind)
-        for field in fields:
+        elif may_leave and (kind is not rtp.PayloadType or values["name"] is None or values["clockrate"] is None):
+            remarkable.append(each)
+        for field in holding:
             value = values[field]
             if value.__class__ is tuple:
                 found += value
@@ -206,16 +210,17 @@ def one_line(xml: ET.Element) -> str:
     return FORBIDDEN_IN_LINE.sub(lambda found: f"&#{ord(found.group())};", to_text(xml))
 
 
-_FIELDS: dict[type[Element], tuple[str, ...]] = {}
-"""What `_child_fields` has worked out."""
+_WALKS: dict[type[Element], tuple[tuple[str, ...], bool]] = {}
+"""What `_walk` has worked out."""
 
 
-def _child_fields(model: type[Element]) -> tuple[str, ...]:
-    """Work out the fields of a model that hold elements."""
+def _walk(model: type[Element]) -> tuple[tuple[str, ...], bool]:
+    """Work out the fields of a model that hold elements, and whether SDP may lack words for it."""
     slots = plan_of(model).in_order
     holding = [slot.field for slot in slots if slot.kind in ("child", "children")]
-    _FIELDS[model] = tuple([field for field in holding if field not in ("extra", "channels")])
-    return _FIELDS[model]
+    fields = tuple([field for field in holding if field not in ("extra", "channels")])
+    _WALKS[model] = fields, model in LEFT or model is ice_udp.SctpMap
+    return _WALKS[model]
 
 
 def _shell(element: Element, kept: dict[str, str], children: list[Element]) -> ET.Element | None:
@@ -242,7 +247,7 @@ def _stripped(element: Element) -> Element:
     foreign = _foreign(element)
     kept = [each for each in element.extra if all(each is not other for other in foreign)]
     changes: dict[str, Any] = {"extra": tuple(kept), "extra_attributes": ()}
-    for field in _child_fields(type(element)):
+    for field in _walk(type(element))[0]:
         value = getattr(element, field)
         if isinstance(value, tuple):
             changes[field] = tuple([_stripped(each) for each in value])

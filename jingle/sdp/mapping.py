@@ -70,14 +70,14 @@ def to_jingle(
     ]
     sid = sid if sid is not None else description.origin.session_id
     kept = [from_string(each.value or "") for each in resolved.attributes if each.name == ELEMENT]
-    told = {(each.semantics, each.names): each for each in kept if isinstance(each, core.Group)}
+    told = [each for each in kept if isinstance(each, core.Group)]
     shell = next((each for each in kept if isinstance(each, Jingle)), None)
     return Jingle(
         action=action,
         sid=sid,
         initiator=initiator,
         responder=responder,
-        groups=tuple([told.get((each.semantics, each.names), each) for each in groups] if whole else told.values()),
+        groups=tuple(_as_told(groups, told) if whole else told),
         contents=contents,
         payloads=(
             *(_session_to_elements(resolved, sid) if whole else ()),
@@ -127,11 +127,22 @@ def _unsaid(jingle: Jingle, extension: SdpSession) -> list[Element]:
     """Return what an action holds beside its contents, as far as SDP cannot say it."""
     found: list[Element] = [each for each in jingle.payloads if each is not extension]
     is_whole = PARTS.get(jingle.action) == (True, True)
-    found += [each for each in jingle.groups if not is_whole or each != core.Group.of(each.semantics, each.names)]
+    if not is_whole or any(each != core.Group.of(each.semantics, each.names) for each in jingle.groups):
+        found += jingle.groups
     if jingle.reason is not None:
         found.append(jingle.reason)
     if jingle.extra_attributes:
         found.append(Jingle(action=jingle.action, sid=jingle.sid, extra_attributes=jingle.extra_attributes))
+    return found
+
+
+def _as_told(groups: list[core.Group], told: list[core.Group]) -> list[core.Group]:
+    """Return the groups with all that came along with them, in the order of those that say the same."""
+    found = []
+    for group in groups:
+        same = next((each for each in told if (each.semantics, each.names) == (group.semantics, group.names)), group)
+        told = [each for each in told if each is not same]
+        found.append(same)
     return found
 
 

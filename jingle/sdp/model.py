@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..elements import ice_udp, rtp
 from ..elements.ice_udp import CandidateType, Setup, TcpType
@@ -244,20 +245,24 @@ class SessionDescription(Section):
         if not self.media:
             return self
         rtp_sections = any(media.is_rtp for media in self.media)
-        session = dataclasses.replace(
-            self,
-            connection=None,
-            direction=None,
-            ice_ufrag=None,
-            ice_pwd=None,
-            ice_options=(),
-            fingerprints=(),
-            setup=None,
-            end_of_candidates=False,
-            header_extensions=() if rtp_sections else self.header_extensions,
-            extmap_allow_mixed=not rtp_sections and self.extmap_allow_mixed,
-        )
-        return dataclasses.replace(session, media=tuple(self._resolved(media) for media in self.media))
+        defaults: dict[str, Any] = {
+            "connection": None,
+            "direction": None,
+            "ice_ufrag": None,
+            "ice_pwd": None,
+            "ice_options": (),
+            "fingerprints": (),
+            "setup": None,
+            "end_of_candidates": False,
+        }
+        if rtp_sections:
+            defaults |= {"header_extensions": (), "extmap_allow_mixed": False}
+        if all(getattr(self, field) == empty for field, empty in defaults.items()):
+            # Browsers say everything at each section; making a section anew takes longer than all the rest.
+            if all(media.direction is not None for media in self.media):
+                return self
+        media = tuple([self._resolved(media) for media in self.media])
+        return dataclasses.replace(self, **defaults, media=media)
 
     def _resolved(self, media: MediaDescription) -> MediaDescription:
         ice = media if media.ice_ufrag is not None or media.ice_pwd is not None else self

@@ -36,7 +36,7 @@ def _parameter(found: rtp.Parameter) -> rtp.Parameter | None:
         name, value = value or "", None
     if _NOT_IN_NAME.search(name) or (value is not None and _NOT_IN_VALUE.search(value)):
         raise RemoteProtocolError(f"the parameter {name[:40]!a} cannot be written as SDP")
-    name, value = name.strip(SPACE), value if value is None else value.strip(SPACE)
+    name, value = name.strip(SPACE), value and value.strip(SPACE)
     if not name:
         return None
     if name is found.name and value is found.value and not found.extra and not found.extra_attributes:
@@ -68,8 +68,11 @@ def _words(parts: Sequence[rtp.AnyParameter]) -> Iterator[tuple[str, str | None]
 
 def _payload_type(kind: rtp.PayloadType) -> rtp.PayloadType:
     """Return a payload type as the text of an SDP would give it back."""
-    parameters = tuple([each for each in map(_parameter, kind.parameters) if each is not None])
-    feedback = _messages(kind.feedback)
+    parameters, feedback = kind.parameters, kind.feedback
+    if parameters:
+        parameters = tuple([each for each in map(_parameter, parameters) if each is not None])
+    if feedback:
+        feedback = _messages(feedback)
     if kind.name is not None and "/" in _vocabulary(kind.name, "encoding"):
         raise RemoteProtocolError(f"the encoding {kind.name[:40]!a} cannot be written as SDP")
     name, clockrate, channels = completed(kind.id, kind.name, kind.clockrate, kind.channels)
@@ -183,9 +186,10 @@ def _groups(found: tuple[rtp.SourceGroup, ...]) -> tuple[rtp.SourceGroup, ...]:
 def _streams(found: tuple[rtp.MediaStream, ...]) -> tuple[rtp.MediaStream, ...]:
     for stream in found:
         word(stream.id, "stream")
-        if stream.track is not None:
-            line(stream.track, "track")
-    return found
+        if stream.track is not None and line(stream.track, "track") != stream.track.strip(SPACE):
+            raise RemoteProtocolError(f"the track {stream.track[:40]!a} cannot be written as SDP")
+    # A track without a name is none in SDP.
+    return tuple([stream if stream.track != "" else rtp.MediaStream(id=stream.id) for stream in found])
 
 
 def _cryptos_to_media(description: rtp.RtpDescription, role: Role) -> Fields:

@@ -46,13 +46,10 @@ def parse(text: str) -> SessionDescription:
     while lines and not lines[-1].strip():
         lines.pop()
     parser = _Parser()
-    read, position = parser.read, 0
     try:
-        for line in lines:
-            position += 1
-            read(line)
+        parser.read(lines)
     except Malformed as exc:
-        raise SdpError(position, str(exc)) from None
+        raise SdpError(parser.position, str(exc)) from None
     return parser.finished()
 
 
@@ -94,6 +91,10 @@ def read_lines(lines: Iterable[str], level: str, formats: Iterable[int] = ()) ->
     Raises:
         Malformed: One of them cannot be read.
     """
+    lines = [*lines]
+    for line in lines:
+        if line[:1] in "vm":
+            raise Malformed(f"there is no line {shown(line[:2])} here")
     parser = _Parser()
     parser.begun = True
     parser.rules = ATTRIBUTES[level]
@@ -101,10 +102,7 @@ def read_lines(lines: Iterable[str], level: str, formats: Iterable[int] = ()) ->
     draft.formats = dict.fromkeys(formats)
     if level == "media":
         draft.values["connection"] = None  # told elsewhere; what comes by itself are further ones
-    for line in lines:
-        if line[:1] in "vm":
-            raise Malformed(f"there is no line {shown(line[:2])} here")
-        parser.read(line)
+    parser.read(lines)
     if level == "media":
         del draft.values["connection"]
     draft.formats = {}
@@ -138,19 +136,27 @@ class _Parser:
         self.rules = ATTRIBUTES["session"]
         self.mids: set[str] = set()
         self.begun = False
+        self.position = 0
+        """The number of the line that is being read, or was the last."""
 
-    def read(self, line: str) -> None:
-        kind, value = line[:2], line[2:]
-        if kind == "a=" and self.begun:
-            name, _, said = value.partition(":")
+    def read(self, lines: list[str]) -> None:
+        for line in lines:
+            self.position += 1
+            if not line.startswith("a=") or not self.begun:
+                self._line(line)
+                continue
+            name, _, value = line[2:].partition(":")
             rule = self.rules.get(name)
-            if rule is None or len(value) > bounds.ATTRIBUTE:
-                self._other_attribute(name, value)
+            if rule is None or len(line) - 2 > bounds.ATTRIBUTE:
+                self._other_attribute(name, line[2:])
             else:
-                rule.read(self.current, said)
+                rule.read(self.current, value)
                 if name == "mid":
                     self._mid(self.current.values["mid"])
-        elif not self.begun:
+
+    def _line(self, line: str) -> None:
+        kind, value = line[:2], line[2:]
+        if not self.begun:
             if line.strip(SPACE) != "v=0":
                 raise Malformed("a description begins with v=0")
             self.begun = True

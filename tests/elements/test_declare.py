@@ -299,6 +299,10 @@ def test_sources_inherit_nothing() -> None:
     )
 
 
+def test_an_attribute_of_no_namespace_in_the_long_notation() -> None:
+    assert to_string(Lamp(extra_attributes=(("{}watts", "5"),))) == f"<lamp xmlns='{LAMP}' watts='5'/>"
+
+
 def test_the_tail_is_left_out() -> None:
     xml = ET.fromstring(f"<x><lamp xmlns='{LAMP}'/>tail</x>")[0]
     assert serialize(parse(xml)).tail is None

@@ -194,6 +194,24 @@ def test_bandwidths_beyond_the_first() -> None:
     assert found.extra == (rtp.Bandwidth(type="TIAS", value="64000"),)
 
 
+def test_a_stream_whose_track_has_no_name() -> None:
+    jingle = audio("<stream xmlns='urn:xmpp:jingle:apps:rtp:msid:0' id='s' track=''/>")
+    text = sdp.format(sdp.from_jingle(jingle, role=Role.INITIATOR))
+    assert "a=msid:s\r\n" in text
+    found = jingle_of(text).contents[0].description
+    assert isinstance(found, rtp.RtpDescription)
+    assert found.streams == (rtp.MediaStream(id="s", track=""),)
+
+
+def test_groups_that_say_the_same_and_more() -> None:
+    group = "<group xmlns='urn:xmpp:jingle:apps:grouping:0' semantics='LS'{}><content name='voice'/></group>"
+    for action in ("session-initiate", "transport-info"):
+        jingle = session(action=action, inside="".join(group.format(more) for more in ("", " x='1'", "", " x='2'")))
+        text = sdp.format(sdp.from_jingle(jingle, role=Role.INITIATOR))
+        assert text.count("a=group:LS voice") == 4
+        assert jingle_of(text, action=jingle.action).groups == jingle.groups
+
+
 def test_groups() -> None:
     """XEP-0338 section 2."""
     text = f"{HEAD}a=group:LS voice webcam\nm=audio 9 RTP/AVP 0\na=mid:voice\nm=video 9 RTP/AVP 31\na=mid:webcam\n"
@@ -466,6 +484,7 @@ REFUSED: list[tuple[Jingle, str]] = [
     ),
     (audio("<stream xmlns='urn:xmpp:jingle:apps:rtp:msid:0' id='a b'/>"), "stream"),
     (audio("<stream xmlns='urn:xmpp:jingle:apps:rtp:msid:0' id='a' track='b&#10;c'/>"), "track"),
+    (audio("<stream xmlns='urn:xmpp:jingle:apps:rtp:msid:0' id='a' track=' b'/>"), "track"),
     (audio("<ssrc-group xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' semantics='a b'/>"), "group of sources"),
     (audio("<source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='1'><parameter value='a'/></source>"), "of a source"),
     (audio("<source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='1'><parameter name='a:b'/></source>"), "a source"),

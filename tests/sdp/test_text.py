@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import time
+import tracemalloc
 
 import pytest
 
@@ -335,3 +338,30 @@ def test_a_megabyte_is_refused_or_read_in_no_time() -> None:
     with pytest.raises(SdpError):
         sdp.parse(AUDIO + "a=mid:" + " " * 8000 + "x y\n" * 100)
     assert time.process_time() - begin < 5
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a=rtcp-fb:111 a b " + "x " * 1000 + "{n}\n",
+        "a=extmap:1 u " + "a " * 1000 + "{n}\n",
+        "a=candidate:1 1 udp 1 x 9 typ host " + "a b " * 500 + "{n} c\n",
+        "m=audio 9 RTP/AVP 0\n" + "a=x\n" * 1000 + "a=mid:{n}\n",
+        "a=rtcp-fb:111 " + "{n} " * 40 + "\n",
+    ],
+    ids=["feedback", "extensions", "candidates", "sections", "words"],
+)
+def test_memory_is_bounded(unit: str) -> None:
+    """A hundred bytes for each character at most while it is read, and hardly any when it is forgotten."""
+    text = AUDIO + "".join(unit.format(n=n) for n in range(300_000 // len(unit)))
+    gc.collect()
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(SdpError):
+            sdp.parse(text)
+        gc.collect()
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 100 * len(text)
+    assert kept < 3_000_000
