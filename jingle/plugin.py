@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from slixmpp.plugins import BasePlugin, register_plugin
 
 from .client import Peer
-from .client.connect import bind
+from .client.connect import bind, hidden_from
 from .transports.base import TransportOptions
 
 
@@ -46,12 +46,19 @@ class XEP_0166(BasePlugin):
     def peer(self) -> Peer:
         """The peer of this stream, made at the first use on a running event loop."""
         if self._peer is None:
+            from_all, from_strangers = hidden_from(self.config["relay_only"])
             options = TransportOptions(
-                relay_only=self.config["relay_only"],
+                relay_only=from_all,
                 loopback=self.config["loopback"],
                 ice_servers=tuple(self.config["ice_servers"]),
             )
-            self._peer = bind(self.xmpp, options=options, allow=self.config["allow"], on_event=self.config["on_event"])
+            self._peer = bind(
+                self.xmpp,
+                options=options,
+                hide_from_strangers=from_strangers,
+                allow=self.config["allow"],
+                on_event=self.config["on_event"],
+            )
         return self._peer
 
     def session_bind(self, jid: Any) -> None:

@@ -6,10 +6,14 @@ import os
 import shlex
 import subprocess
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+
+from ..client import RelayOnly
+from ..client.connect import STRANGERS
 
 
 def config_file() -> Path:
@@ -18,8 +22,18 @@ def config_file() -> Path:
     return Path(base) / "jingle" / "config.toml"
 
 
-def named_account(name: str) -> tuple[str, str]:
-    """The JID and password of `[accounts.NAME]`.
+@dataclass(frozen=True, kw_only=True)
+class NamedAccount:
+    """What `[accounts.NAME]` says."""
+
+    jid: str
+    password: str = field(repr=False)
+    relay_only: RelayOnly = False
+    """As of `jingle.connect`."""
+
+
+def named_account(name: str) -> NamedAccount:
+    """Read `[accounts.NAME]`.
 
     Raises:
         click.UsageError: There is no such account, or what is written there cannot be used.
@@ -35,10 +49,14 @@ def named_account(name: str) -> tuple[str, str]:
     account = accounts.get(name) if isinstance(accounts, dict) else None
     if not isinstance(account, dict) or not isinstance(account.get("jid"), str):
         raise click.UsageError(f"--account {name}: {path} has no [accounts.{name}] with a jid")
+    relay_only = account.get("relay_only", False)
+    if not isinstance(relay_only, bool) and relay_only != STRANGERS:
+        raise click.UsageError(f'--account {name}: relay_only is true, false or "{STRANGERS}", not {relay_only!r}')
     if isinstance(account.get("password"), str):
-        return account["jid"], account["password"]
+        return NamedAccount(jid=account["jid"], password=account["password"], relay_only=relay_only)
     if isinstance(account.get("password_command"), str):
-        return account["jid"], _run(account["password_command"], name)
+        password = _run(account["password_command"], name)
+        return NamedAccount(jid=account["jid"], password=password, relay_only=relay_only)
     raise click.UsageError(f"--account {name}: [accounts.{name}] has neither password nor password_command")
 
 

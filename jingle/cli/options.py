@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from ..client import DEFAULT_TRANSPORTS, Event, Opening, Peer, connect, parse_ice_server
+from ..client import DEFAULT_TRANSPORTS, Event, Opening, Peer, RelayOnly, connect, parse_ice_server
+from ..client.connect import STRANGERS
 from .config import named_account
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,7 +26,7 @@ class Online:
     server: tuple[str, int] | None
     ca_file: Path | None
     ice_servers: tuple[Any, ...]
-    relay_only: bool
+    relay_only: RelayOnly
     loopback: bool
     transports: tuple[Any, ...]
     require_encryption: bool
@@ -112,6 +113,9 @@ _OPTIONS = (
         help="A TURN server (turn: or turns:, ?transport=udp or tcp); repeatable.",
     ),
     click.option("--relay-only", is_flag=True, help="Never reveal an address of this machine."),
+    click.option(
+        "--relay-strangers", is_flag=True, help="Reveal none to anybody but contacts of the roster and own devices."
+    ),
     click.option("--loopback", is_flag=True, help="Gather loopback addresses too."),
     click.option(
         "--transport",
@@ -146,8 +150,14 @@ def gather(options: dict[str, Any], *, allow: tuple[str, ...] = ()) -> Online:
         click.UsageError: No account was named, or not wholly.
     """
     jid, password, account = options.pop("jid"), options.pop("password"), options.pop("account")
+    relay_only: RelayOnly = False
     if account is not None:
-        jid, password = named_account(account)
+        named = named_account(account)
+        jid, password, relay_only = named.jid, named.password, named.relay_only
+    if options.pop("relay_strangers"):
+        relay_only = relay_only or STRANGERS
+    if options.pop("relay_only"):
+        relay_only = True
     if not jid or "@" not in jid:
         raise click.UsageError("which account? Give --jid JID and --password PW, or --account NAME")
     if password is None:
@@ -159,7 +169,7 @@ def gather(options: dict[str, Any], *, allow: tuple[str, ...] = ()) -> Online:
         server=options.pop("server"),
         ca_file=options.pop("ca_file"),
         ice_servers=options.pop("stun") + options.pop("turn"),
-        relay_only=options.pop("relay_only"),
+        relay_only=relay_only,
         loopback=options.pop("loopback"),
         transports=tuple(each for name in names for each in DEFAULT_TRANSPORTS if each.name == name)
         or DEFAULT_TRANSPORTS,

@@ -8,7 +8,7 @@ from ..media.synthetic import Silence, Tone
 from ..peer.events import Event
 from ..peer.live import Ending
 from .call import Call
-from .connect import DEFAULT_TRANSPORTS, connect
+from .connect import DEFAULT_TRANSPORTS, RelayOnly, connect
 from .ice_servers import parse_ice_server
 from .incoming import IncomingCall
 from .opening import Opening
@@ -33,6 +33,7 @@ __all__ = [
     "Offer",
     "Opening",
     "Peer",
+    "RelayOnly",
     "Silence",
     "Sink",
     "Source",

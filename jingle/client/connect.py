@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Literal
 
 from ..applications.file_transfer.receiver import FileReceiver
 from ..applications.rtp.call import MediaOptions, RtpApplication
@@ -15,6 +16,7 @@ from ..elements.file_transfer import NS as NS_FILES
 from ..elements.initiation import NS as NS_INITIATION
 from ..elements.messages import NS_RECEIPTS
 from ..elements.rtp import NS as NS_RTP
+from ..errors import LocalProtocolError
 from ..peer.events import Event, EventHandler
 from ..peer.live import LiveSession
 from ..peer.policy import ANYONE, Policy
@@ -24,6 +26,7 @@ from ..signalling.connection import Account, XmppConnection
 from ..signalling.discovery import Discovery
 from ..signalling.proxies import ProxyFinder
 from ..signalling.services import ExternalServices
+from ..signalling.strangers import hide_from_strangers
 from ..transports.base import IceServer, SecurityPrecondition, Transport, TransportOptions
 from ..transports.datachannel import DataChannelTransport, WrappedDataChannelTransport
 from ..transports.ibb import IbbStreamTransport
@@ -46,6 +49,10 @@ DEFAULT_TRANSPORTS: tuple[type[Transport], ...] = (
 """What is offered and understood where nothing else is asked for."""
 
 
+STRANGERS: Literal["strangers"] = "strangers"
+RelayOnly = bool | Literal["strangers"]
+"""From whom addresses of this machine are kept: from nobody, from everybody, or from everybody outside the roster."""
+
 PRECONDITIONS: tuple[type[SecurityPrecondition], ...] = (XtlsPrecondition,)
 """What may protect the bytes of a file on transports that carry them in the clear."""
 
@@ -59,7 +66,7 @@ def connect(
     ca_file: str | PathLike[str] | None = None,
     # How bits may move
     ice_servers: Sequence[IceServer] = (),
-    relay_only: bool = False,
+    relay_only: RelayOnly = False,
     loopback: bool = False,
     transports: Sequence[type[Transport]] = DEFAULT_TRANSPORTS,
     require_encryption: bool = False,
@@ -86,7 +93,8 @@ def connect(
         server: (host, port) to connect to instead of what DNS SRV says.
         ca_file: Trust this CA (PEM) for the server instead of the system's.
         ice_servers: STUN and TURN servers beside those that the server offers (XEP-0215).
-        relay_only: Never reveal an address of this machine.
+        relay_only: Never reveal an address of this machine; `"strangers"` for all but contacts of the roster and our
+            own devices. A call or file can be hidden by itself (`Peer.call(relay_only=True)`).
         loopback: Gather loopback addresses too.
         transports: What to offer and understand, in order of preference.
         require_encryption: Files: refuse transports that would carry the bytes in the clear.
@@ -100,11 +108,13 @@ def connect(
     Raises:
         SignallingError: `not-authorized` for a refused password, `certificate` for an untrusted server,
             `remote-server-not-found` where nothing answers, `timeout`.
-        LocalProtocolError: `jid` or one of `allow` is not a JID, or the trace file cannot be written.
+        LocalProtocolError: `jid` or one of `allow` is not a JID, `relay_only` is none of the three, or the trace file
+            cannot be written.
     """
     allowed = [each if each == ANYONE else address(each) for each in allow]
     account = Account(jid=jid, password=password, server=server, ca_file=Path(ca_file) if ca_file is not None else None)
-    options = TransportOptions(relay_only=relay_only, loopback=loopback, ice_servers=tuple(ice_servers))
+    from_all, from_strangers = hidden_from(relay_only)
+    options = TransportOptions(relay_only=from_all, loopback=loopback, ice_servers=tuple(ice_servers))
     media = MediaOptions(codecs=tuple(codecs) if codecs is not None else None, dtx=dtx)
 
     async def start() -> Peer:
@@ -120,6 +130,7 @@ def connect(
         peer = bind(
             connection.xmpp,
             options=options,
+            hide_from_strangers=from_strangers,
             transports=transports,
             require_encryption=require_encryption,
             media=media,
@@ -127,6 +138,7 @@ def connect(
             on_event=tell,
             connection=connection,
         )
+        hide_from_strangers(connection.xmpp, peer.pump.may_see)
         if tracing is not None:
             peer.pump.binding.tap(tracing.stanza)
 
@@ -157,6 +169,7 @@ def bind(
     xmpp: XmppStream,
     *,
     options: TransportOptions,
+    hide_from_strangers: bool = False,
     transports: Sequence[type[Transport]] = DEFAULT_TRANSPORTS,
     require_encryption: bool = False,
     media: MediaOptions = MediaOptions(),  # noqa: B008  (frozen)
@@ -184,11 +197,23 @@ def bind(
         preconditions=PRECONDITIONS,
         require_encryption=require_encryption,
         in_order=tuple(transports) != DEFAULT_TRANSPORTS,
+        hide_from_strangers=hide_from_strangers,
         policy=Policy(binding.is_contact, [jid if jid == ANYONE else address(jid) for jid in allow]),
         on_event=on_event or (lambda event: None),
     )
     discovery.may_see = pump.may_see
     return Peer(pump, options=media, connection=connection)
+
+
+def hidden_from(relay_only: RelayOnly) -> tuple[bool, bool]:
+    """Whether addresses of this machine are kept from everybody, and whether from strangers.
+
+    Raises:
+        LocalProtocolError: It is none of the three: what looks like a wish to be hidden must not be passed over.
+    """
+    if not isinstance(relay_only, bool) and relay_only != STRANGERS:
+        raise LocalProtocolError(f'relay_only is True, False or "{STRANGERS}", not {relay_only!r}')
+    return relay_only is True, relay_only == STRANGERS
 
 
 def features(transports: Sequence[type[Transport]]) -> frozenset[str]:

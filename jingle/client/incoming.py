@@ -82,6 +82,7 @@ class IncomingCall:
         record: str | PathLike[str] | None = None,
         connect_timeout: float | None = 20,
         hang_up_at_end: bool = True,
+        relay_only: bool = False,
     ) -> Opening[Call]:
         """Take the call; it is ready once both ends are connected.
 
@@ -92,6 +93,7 @@ class IncomingCall:
             record: Where to record from the first moment: `.wav`, `.ogg`, `.webm`, `.mkv` or `.mp4`.
             connect_timeout: Seconds from acceptance to the connection; `None` for no bound but the transport's own.
             hang_up_at_end: Whether the end of a file that is played ends the call.
+            relay_only: Reveal no address of this machine to the caller.
 
         Raises:
             SessionEnded: The caller gave up, or another device of ours took the call.
@@ -105,7 +107,11 @@ class IncomingCall:
         async def start() -> Call:
             async with prepared(audio, record) as recorder:
                 return await self.connect(
-                    audio, recorder, timeout=connect_timeout, until=audio if hang_up_at_end else None
+                    audio,
+                    recorder,
+                    timeout=connect_timeout,
+                    until=audio if hang_up_at_end else None,
+                    relay_only=relay_only,
                 )
 
         return Opening(start)
@@ -163,7 +169,13 @@ class IncomingCall:
                 self._tell_the_end(reason, text)
 
     async def connect(
-        self, audio: Source | None, recorder: Recorder | None, *, timeout: float | None, until: Source | None
+        self,
+        audio: Source | None,
+        recorder: Recorder | None,
+        *,
+        timeout: float | None,
+        until: Source | None,
+        relay_only: bool,
     ) -> Call:
         """Proceed, accept and connect with what is open already; see `accept`."""
         if self.gone.done():
@@ -174,6 +186,8 @@ class IncomingCall:
         live: LiveSession | None = None
         try:
             live = await self._proceed() if self._proposed else self._session.result()
+            if relay_only:
+                live.hide()
             application = self._audio_of(live)
             await application.replace(audio)
             if recorder is not None:

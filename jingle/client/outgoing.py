@@ -47,6 +47,7 @@ class CallPlan:
     ring_timeout: float | None
     connect_timeout: float | None
     hang_up_at_end: bool
+    relay_only: bool
 
 
 class OutgoingCall:
@@ -83,7 +84,9 @@ class OutgoingCall:
         """They called us at the same moment, and theirs stands: answering it is what both sides want."""
         plan = self._plan
         until = plan.audio if plan.hang_up_at_end else None
-        return await offer.connect(plan.audio, recorder, timeout=plan.connect_timeout, until=until)
+        return await offer.connect(
+            plan.audio, recorder, timeout=plan.connect_timeout, until=until, relay_only=plan.relay_only
+        )
 
     def take(self, event: proposals.InitiationEvent) -> None:
         """Take what happens to our proposal."""
@@ -222,9 +225,11 @@ class OutgoingCall:
             application=application,
             choice=choice,
             selection=selection,
-            make_transport=pump.transports_of(Role.INITIATOR, device, self.id, AUDIO),
+            make_transport=pump.transports_of(Role.INITIATOR, device, self.id, AUDIO, is_hidden=plan.relay_only),
         )
-        live = self._live = await pump.initiate(device, self.id, [content], groups=(bundle([AUDIO]),))
+        live = self._live = await pump.initiate(
+            device, self.id, [content], groups=(bundle([AUDIO]),), is_hidden=plan.relay_only
+        )
         tell_the_end(pump, live)
         return live
 

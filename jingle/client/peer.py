@@ -84,6 +84,7 @@ class Peer:
         hang_up_at_end: bool = True,
         ring_timeout: float | None = 60,
         connect_timeout: float | None = 20,
+        relay_only: bool = False,
     ) -> Opening[Call]:
         """Call someone; the call is ready once both ends are connected.
 
@@ -101,6 +102,7 @@ class Peer:
             hang_up_at_end: Whether the end of a file that is played ends the call.
             ring_timeout: Seconds to wait for an answer; then the proposal is retracted. `None` waits for ever.
             connect_timeout: Seconds from acceptance to the connection; `None` for no bound but the transport's own.
+            relay_only: Reveal no address of this machine to them.
 
         Raises:
             SessionEnded: They declined, were busy, did not answer, or have no device that takes calls; `reason` says
@@ -120,6 +122,7 @@ class Peer:
             ring_timeout=ring_timeout,
             connect_timeout=connect_timeout,
             hang_up_at_end=hang_up_at_end,
+            relay_only=relay_only,
         )
 
         async def start() -> Call:
@@ -135,6 +138,7 @@ class Peer:
         description: str | None = None,
         algorithms: Sequence[str] = (DEFAULT_HASH,),
         accept_timeout: float | None = 120,
+        relay_only: bool = False,
     ) -> Opening[Transfer]:
         """Send a file; the transfer that comes back was accepted, and runs by itself.
 
@@ -150,6 +154,7 @@ class Peer:
             description: For them to read.
             algorithms: What to hash the file with: `sha-256`, `sha-512`, `sha3-256`, ...
             accept_timeout: Seconds to wait until they accept; `None` waits for ever.
+            relay_only: Reveal no address of this machine to them.
 
         Raises:
             SessionEnded: They declined, did not answer, or have no device that takes files.
@@ -161,7 +166,12 @@ class Peer:
 
         async def start() -> Transfer:
             (transfer,) = await self.send_files(
-                to, [path], description=description, algorithms=algorithms, accept_timeout=accept_timeout
+                to,
+                [path],
+                description=description,
+                algorithms=algorithms,
+                accept_timeout=accept_timeout,
+                relay_only=relay_only,
             )
             return transfer
 
@@ -178,6 +188,7 @@ class Peer:
         overwrite: bool = False,
         max_size: int | None = None,
         accept_timeout: float | None = 120,
+        relay_only: bool = False,
     ) -> Opening[Transfer]:
         """Ask somebody for a file of theirs (XEP-0234 section 6.2); the transfer that comes back was accepted.
 
@@ -190,6 +201,7 @@ class Peer:
             overwrite: Replace a file of that name; otherwise the new one becomes `name (2).ext`.
             max_size: Bytes; a larger file is refused.
             accept_timeout: Seconds to wait until they accept; `None` waits for ever.
+            relay_only: Reveal no address of this machine to them.
 
         Raises:
             SessionEnded: They declined, did not answer, have no such file, or no device that knows files.
@@ -200,7 +212,7 @@ class Peer:
 
         async def start() -> Transfer:
             target = await asyncio.to_thread(Target.at, path, overwrites=overwrite, max_size=max_size)
-            return await FileRequest(self, peer, wish, target, accept_timeout).send()
+            return await FileRequest(self, peer, wish, target, accept_timeout, relay_only=relay_only).send()
 
         return Opening(start)
 
@@ -212,6 +224,7 @@ class Peer:
         description: str | None = None,
         algorithms: Sequence[str] = (DEFAULT_HASH,),
         accept_timeout: float | None = 120,
+        relay_only: bool = False,
     ) -> Opening[Transfers]:
         """Send several files and folders in one session; they accept or decline each by itself.
 
@@ -225,7 +238,13 @@ class Peer:
             files = await asyncio.to_thread(gather_files, paths, description)
             if len(files) > MAX_FILES:
                 raise LocalProtocolError(f"{len(files)} files are too many for one session: {MAX_FILES} at most")
-            plan = SendPlan(to=to, files=files, algorithms=tuple(algorithms), accept_timeout=accept_timeout)
+            plan = SendPlan(
+                to=to,
+                files=files,
+                algorithms=tuple(algorithms),
+                accept_timeout=accept_timeout,
+                relay_only=relay_only,
+            )
             return await OutgoingFiles(self, plan).send()
 
         return Opening(start)

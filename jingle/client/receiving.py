@@ -80,9 +80,11 @@ class _Offered:
         if not self.gone.done():
             self.gone.set_result((reason, text))
 
-    async def _accept(self, description: Element) -> None:
+    async def _accept(self, description: Element, *, relay_only: bool) -> None:
         self._check_open()
         self._answered = True
+        if relay_only:
+            self._session.live.hide()
         await self._session.accept(self._content, description)
 
     def _check_open(self) -> None:
@@ -114,7 +116,12 @@ class IncomingFile(_Offered):
         self._receiver = receiver
 
     def accept(
-        self, path: str | PathLike[str], *, overwrite: bool = False, max_size: int | None = None
+        self,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        max_size: int | None = None,
+        relay_only: bool = False,
     ) -> Opening[Transfer]:
         """Take the file; the transfer that comes back runs by itself.
 
@@ -124,21 +131,22 @@ class IncomingFile(_Offered):
             path: Where to: a folder that exists, or the name of the file. Folders that lead to it are made.
             overwrite: Replace a file of that name; otherwise the new one becomes `name (2).ext`.
             max_size: Bytes; a larger file is refused.
+            relay_only: Reveal no address of this machine to the sender; holds for all files of the session.
 
         Raises:
             SessionEnded: The sender gave up.
             ApplicationFailed: The file is larger than `max_size`, or the disk cannot be read.
             LocalProtocolError: It was answered before.
         """
-        return self.accept_into(Target.at(path, overwrites=overwrite, max_size=max_size))
+        return self.accept_into(Target.at(path, overwrites=overwrite, max_size=max_size), relay_only=relay_only)
 
-    def accept_into(self, target: Target) -> Opening[Transfer]:
+    def accept_into(self, target: Target, *, relay_only: bool = False) -> Opening[Transfer]:
         """Take the file into a target of your own making; see `accept`."""
 
         async def start() -> Transfer:
             self._check_open()
             await self._supersede()
-            await self._accept(await asyncio.to_thread(self._receiver.choose, target))
+            await self._accept(await asyncio.to_thread(self._receiver.choose, target), relay_only=relay_only)
             return Transfer(self._session.live, self._receiver, name=self.name, size=self.size)
 
         return Opening(start)
@@ -181,11 +189,12 @@ class IncomingRequest(_Offered):
         self.digests = requested.wish.digests
         self._requested = requested
 
-    def accept(self, path: str | PathLike[str]) -> Opening[Transfer]:
+    def accept(self, path: str | PathLike[str], *, relay_only: bool = False) -> Opening[Transfer]:
         """Send a file; the transfer that comes back runs by itself.
 
         Args:
             path: The file that is meant.
+            relay_only: Reveal no address of this machine to them; holds for all files of the session.
 
         Raises:
             SessionEnded: They gave up.
@@ -197,7 +206,7 @@ class IncomingRequest(_Offered):
         async def start() -> Transfer:
             self._check_open()
             file = _under_the_name_asked_for(await asyncio.to_thread(OutgoingFile.from_path, path), self._requested)
-            await self._accept(self._requested.choose(file))
+            await self._accept(self._requested.choose(file), relay_only=relay_only)
             assert self._requested.sender is not None
             return Transfer(self._session.live, self._requested.sender, name=self.name, size=file.metadata.size)
 

@@ -50,6 +50,7 @@ class SendPlan:
     files: tuple[OutgoingFile, ...]
     algorithms: tuple[str, ...]
     accept_timeout: float | None
+    relay_only: bool
 
 
 def gather_files(paths: Sequence[FilePath | OutgoingFile], description: str | None = None) -> tuple[OutgoingFile, ...]:
@@ -75,8 +76,9 @@ def gather_files(paths: Sequence[FilePath | OutgoingFile], description: str | No
 class FileSession:
     """A session about files that we initiate."""
 
-    def __init__(self, peer: Peer, to: str, accept_timeout: float | None) -> None:
+    def __init__(self, peer: Peer, to: str, accept_timeout: float | None, *, relay_only: bool) -> None:
         self._pump = peer.pump
+        self._relay_only = relay_only
         self._to = to
         self._accept_timeout = accept_timeout
         self.id = str(uuid.uuid4())
@@ -122,7 +124,7 @@ class FileSession:
         if NS_JINGLE not in features:
             features = frozenset()  # not for us to see, or not there at all, which it will say itself
         contents = [self._content(device, features, name, each, senders) for name, each in applications.items()]
-        live = self._live = await pump.initiate(device, self.id, contents)
+        live = self._live = await pump.initiate(device, self.id, contents, is_hidden=self._relay_only)
         tell_the_end(
             pump,
             live,
@@ -169,7 +171,7 @@ class FileSession:
             application=application,
             choice=choice,
             selection=selection,
-            make_transport=pump.transports_of(Role.INITIATOR, device, self.id, name),
+            make_transport=pump.transports_of(Role.INITIATOR, device, self.id, name, is_hidden=self._relay_only),
             precondition=protect(Role.INITIATOR) if protect is not None else None,
             senders=senders,
         )
@@ -184,7 +186,7 @@ class OutgoingFiles(FileSession):
     """One attempt to send files to somebody, in one session."""
 
     def __init__(self, peer: Peer, plan: SendPlan) -> None:
-        super().__init__(peer, plan.to, plan.accept_timeout)
+        super().__init__(peer, plan.to, plan.accept_timeout, relay_only=plan.relay_only)
         self._plan = plan
 
     async def send(self) -> Transfers:
@@ -217,8 +219,17 @@ class OutgoingFiles(FileSession):
 class FileRequest(FileSession):
     """One attempt to get a file that somebody has."""
 
-    def __init__(self, peer: Peer, to: str, wish: FileMetadata, target: Target, accept_timeout: float | None) -> None:
-        super().__init__(peer, to, accept_timeout)
+    def __init__(
+        self,
+        peer: Peer,
+        to: str,
+        wish: FileMetadata,
+        target: Target,
+        accept_timeout: float | None,
+        *,
+        relay_only: bool,
+    ) -> None:
+        super().__init__(peer, to, accept_timeout, relay_only=relay_only)
         self._wish = wish
         self._target = target
 

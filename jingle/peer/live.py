@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..applications.base import Application
-from ..elements.core import Action, Content, Group, Reason, ReasonCondition
+from ..elements.core import Action, Content, Group, Reason, ReasonCondition, Role
 from ..elements.declare import Element
 from ..errors import ApplicationFailed, JingleError, LocalProtocolError, MediaError, ProtocolError, TransportFailed
 from ..session import events
 from ..session.engine import Session
 from ..session.state import SessionState
-from ..transports.base import Kind, Restarting
+from ..transports.base import Hiding, Kind, Restarting
 from .content import LiveContent
 from .negotiation import Negotiation
 from .outbox import Info, Outbox
@@ -82,6 +82,7 @@ class LiveSession:
         ended: Done with the `Ending`, once everything is freed.
         failure: What went wrong on our side, where that was the end.
         shared: What the applications of this session have in common; theirs to set.
+        is_hidden: Whether no address of this machine is revealed to the peer (see `hide`).
     """
 
     def __init__(self, host: Host, session: Session) -> None:
@@ -99,6 +100,7 @@ class LiveSession:
         self._backlog: asyncio.Queue[events.Event] = asyncio.Queue(maxsize=MAX_BACKLOG)
         self.failure: Exception | None = None
         self.shared: object = None
+        self.is_hidden = False
         self._over = asyncio.Event()
         self._reason: events.SessionEnded | None = None
         self._ended_at: float | None = None
@@ -163,6 +165,18 @@ class LiveSession:
     def add(self, content: LiveContent) -> None:
         """Run `content` as a part of this session."""
         self.contents[content.id.name] = content
+
+    @property
+    def is_ringing(self) -> bool:
+        """Whether it is the peer's, and nobody here has accepted it yet."""
+        return self.session.role is Role.RESPONDER and not self.accepted.done()
+
+    def hide(self) -> None:
+        """Reveal no address of this machine to the peer, neither now nor later; call it before `describe`."""
+        self.is_hidden = True
+        for content in self.contents.values():
+            if isinstance(content.transport, Hiding):
+                content.transport.hide()
 
     def mark_accepted(self, names: Iterable[str]) -> None:
         """Note the moment of acceptance: the time to connect counts from here, and connecting begins."""

@@ -146,6 +146,9 @@ class Negotiation:
 
     async def _take_replacement(self, id: events.ContentId, transport: Element) -> None:
         content = self._live.contents.get(id.name)
+        # While it rings here, our side of it would tell the peer our addresses.
+        if self._live.is_ringing:
+            content = None
         described = await content.take_replacement(transport) if content is not None else None
         if content is None or described is None:
             reason = Reason(condition=ReasonCondition.UNSUPPORTED_TRANSPORTS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import time
 import uuid
@@ -72,6 +73,7 @@ class Pump:
         preconditions: Sequence[type[SecurityPrecondition]] = (),
         require_encryption: bool = False,
         in_order: bool = False,
+        hide_from_strangers: bool = False,
     ) -> None:
         self.binding = binding
         self.discovery = discovery
@@ -82,6 +84,7 @@ class Pump:
         self.preconditions = tuple(preconditions)
         self.require_encryption = require_encryption
         self.in_order = in_order
+        self.hide_from_strangers = hide_from_strangers
         self.policy = policy
         self.sessions: dict[Session, LiveSession] = {}
         self.addresses = AddressWatch()
@@ -163,9 +166,17 @@ class Pump:
     # Sessions
 
     async def initiate(
-        self, peer: str, sid: str, contents: Sequence[LiveContent], *, groups: tuple[Group, ...] = ()
+        self,
+        peer: str,
+        sid: str,
+        contents: Sequence[LiveContent],
+        *,
+        groups: tuple[Group, ...] = (),
+        is_hidden: bool = False,
     ) -> LiveSession:
         """Describe contents of ours and initiate a session with them; what fails, or is cancelled, is freed.
+
+        With `is_hidden`, contents that are added later reveal no address of this machine either.
 
         Raises:
             ApplicationFailed: An application cannot be described.
@@ -184,6 +195,7 @@ class Pump:
         finally:
             early = self._early.pop((peer, sid), [])
         live = self._live(session)
+        live.is_hidden = is_hidden
         for content in contents:
             live.add(content)
         self.handle(session, session.take_events())
@@ -314,11 +326,23 @@ class Pump:
             in_order=self.in_order,
         )
 
-    def transports_of(self, role: Role, peer: str, sid: str, name: str) -> MakeTransport:
-        """What makes the transports of one content of a session, which need not be initiated yet."""
+    def options_for(self, peer: str, *, is_hidden: bool = False) -> TransportOptions:
+        """How bits may move to this full JID; `is_hidden` for a session in which no address of ours is revealed."""
+        hidden = is_hidden or (self.hide_from_strangers and not self.binding.is_contact(peer))
+        return dataclasses.replace(self.options, relay_only=True) if hidden else self.options
+
+    def transports_of(self, role: Role, peer: str, sid: str, name: str, *, is_hidden: bool = False) -> MakeTransport:
+        """What makes the transports of one content of a session, which need not be initiated yet.
+
+        Where the session or `is_hidden` says so, and where the peer is a stranger to hide from, they reveal no address
+        of this machine.
+        """
+
+        def session() -> LiveSession | None:
+            return next((live for live in self.sessions.values() if live.origin == (peer, sid)), None)
 
         def send_info(info: Element) -> None:
-            live = next((live for live in self.sessions.values() if live.origin == (peer, sid)), None)
+            live = session()
             if live is not None:
                 live.send_transport_info(name, info)
             else:
@@ -328,6 +352,7 @@ class Pump:
             self.emit("network", peer=peer, sid=sid, **path_fields(change))
 
         def make(transport: type[Transport]) -> Transport:
+            live = session()
             return transport(
                 TransportContext(
                     role=role,
@@ -335,7 +360,7 @@ class Pump:
                     remote=peer,
                     sid=sid,
                     port=self.binding,
-                    options=self.options,
+                    options=self.options_for(peer, is_hidden=is_hidden or (live is not None and live.is_hidden)),
                     send_info=send_info,
                     ice_servers=self.services.ice_servers,
                     addresses=self.addresses,

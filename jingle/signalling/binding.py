@@ -219,11 +219,14 @@ class Binding:
         def outgoing(stanza: Any) -> Any:
             return look(">", stanza)
 
-        self._filter("in", incoming)
+        # First of all, so that what others keep out is seen too.
+        self._filter("in", incoming, order=1)
         self._filter("out_sync", outgoing)
 
-    def _filter(self, mode: Literal["in", "out_sync"], function: Callable[[Any], Any]) -> None:
-        self.xmpp.add_filter(mode, function)
+    def _filter(
+        self, mode: Literal["in", "out_sync"], function: Callable[[Any], Any], *, order: int | None = None
+    ) -> None:
+        self.xmpp.add_filter(mode, function, order)
         self._filters.append((mode, function))
 
     async def request(

@@ -416,6 +416,18 @@ class Bundling(Protocol):
         ...
 
 
+@runtime_checkable
+class Hiding(Protocol):
+    """A `Transport` that would reveal addresses of this machine, and can do without.
+
+    One that is not `Hiding` must have nothing to reveal, as the one that goes through the XMPP servers.
+    """
+
+    def hide(self) -> None:
+        """Reveal no address of this machine, as `TransportOptions.relay_only` says; call it before `describe()`."""
+        ...
+
+
 class SecurityPrecondition(Protocol):
     """What has to stand before the bytes of one content flow (the `<security/>` of a content).
 

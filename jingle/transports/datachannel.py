@@ -62,6 +62,10 @@ class DataChannelTransport:
         self._max_message = UNKNOWN_MAX_MESSAGE
         self._negotiated: int | None = None
 
+    def hide(self) -> None:
+        """Reveal no address of this machine; call it before `describe()`."""
+        self.ice.hide()
+
     # Describing ourselves
 
     async def describe(self) -> Element:

@@ -59,6 +59,9 @@ class IbbStreamTransport:
         """The stream's name and the largest block."""
         if self._sid is None:
             self._sid = secrets.token_hex(8)
+            if self._context.role is Role.RESPONDER:
+                # We propose it in place of another: the peer opens the stream right behind its acceptance.
+                self._listen(self._sid)
         return IbbTransport(block_size=self._block_size, sid=self._sid)
 
     async def accept(self, remote: Element) -> None:
@@ -73,9 +76,14 @@ class IbbStreamTransport:
         self._block_size = min(self._block_size, remote.block_size)
         if self._session is None:
             # The peer may open the stream before we are asked to connect.
-            session = IbbSession(self._context.port, self._context.remote, remote.sid, self._block_size)
-            session.on_closed = IbbRouter.add(self._context.port, session)
-            self._session = session
+            self._listen(remote.sid)
+        elif not self._session.opened.is_set():
+            self._session.block_size = self._block_size
+
+    def _listen(self, sid: str) -> None:
+        session = IbbSession(self._context.port, self._context.remote, sid, self._block_size)
+        session.on_closed = IbbRouter.add(self._context.port, session)
+        self._session = session
 
     async def info(self, remote: Element) -> None:
         """Refuse a further stream in the session (section 2.4): nobody was seen to use one.

@@ -8,6 +8,7 @@ out.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -156,9 +157,25 @@ class IceAgent:
         if not self._opened:
             self._opened = True
             await self._newest.open(self._servers)
+            await self._add_early()
+
+    def hide(self) -> None:
+        """Gather relayed candidates only; call it before `gather()`.
+
+        Raises:
+            RuntimeError: Gathering has begun, and our addresses may be known to the peer.
+        """
+        if self._opened:
+            raise RuntimeError("gathering has begun")
+        self._settings = dataclasses.replace(self._settings, relay_only=True)
+        shown = self._newest
+        self._connections.remove(shown)
+        self._newest = self._connection(shown.local)
+        if shown.remote is not None:
+            self._newest.set_remote(shown.remote)
 
     async def set_remote(self, credentials: Credentials) -> bool:
-        """Take the peer's credentials; new ones answer our restart, or restart ICE (RFC 8445 section 9).
+        """Take the peer's credentials; new ones answer our restart, or restart ICE once we gather (RFC 8445 section 9).
 
         Known ones, which many clients repeat with every candidate, change nothing. Nor do those of a peer that restarts
         more often than any network changes.
@@ -168,34 +185,38 @@ class IceAgent:
         """
         if credentials in self._known or self._closed:
             return False
-        if asked := self._newest.remote is not None:
+        # Before we gather, a peer whose call rings here could make us tell our addresses.
+        if asked := self._newest.remote is not None and self._opened:
             if not self._allowance.take():
                 log.warning("the peer restarts ICE too often: it goes on as it is")
                 return False
             await self.restart(asked=True)
         self._known.append(credentials)
         self._newest.set_remote(credentials)
-        for ufrag, candidate in self._take_early():
-            await self.add_remote(candidate, ufrag)
+        if self._opened:
+            await self._add_early()
         return asked
 
     async def add_remote(self, candidate: Candidate, ufrag: str | None = None) -> None:
         """Take a candidate of the peer; without `ufrag` it belongs to the newest credentials.
 
-        One that comes before its credentials waits for them, up to `MAX_EARLY` of them.
+        One that comes before its credentials waits for them, up to `MAX_EARLY` of them; so does one that comes before
+        we gather, for a name in it would be looked up.
         """
-        for connection in filter(None, (self._newest, self._current)):
-            if connection.remote and ufrag in (None, connection.remote.ufrag):
-                return await connection.add_remote(candidate)
-        if ufrag is not None and self.knows(ufrag):
-            return log.debug("candidate %s dropped: it comes too late", candidate.host)
+        if self._opened:
+            for connection in filter(None, (self._newest, self._current)):
+                if connection.remote and ufrag in (None, connection.remote.ufrag):
+                    return await connection.add_remote(candidate)
+            if ufrag is not None and self.knows(ufrag):
+                return log.debug("candidate %s dropped: it comes too late", candidate.host)
         if len(self._early) < MAX_EARLY:
             return self._early.append((ufrag, candidate))
         return log.debug("candidate %s dropped: too many came before their credentials", candidate.host)
 
-    def _take_early(self) -> list[tuple[str | None, Candidate]]:
+    async def _add_early(self) -> None:
         early, self._early = self._early, []
-        return early
+        for ufrag, candidate in early:
+            await self.add_remote(candidate, ufrag)
 
     async def connect(self) -> None:
         """Check pairs until one is selected; call once both sides' credentials may be known.

@@ -75,6 +75,12 @@ class IceUdpTransport:
             like=like,
         )
 
+    def hide(self) -> None:
+        """Reveal no address of this machine; call it before `describe()`, and before other contents share the link."""
+        self._settings = dataclasses.replace(self._settings, relay_only=True)
+        if not self.is_bundled:
+            self.shared.agent.hide()
+
     # BUNDLE
 
     @property

@@ -13,6 +13,7 @@ Deviations, each because deployed clients need it:
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import ipaddress
 import logging
@@ -101,6 +102,7 @@ class S5bTransport:
         self._outcome: asyncio.Future[StreamhostCandidate | None] = asyncio.get_running_loop().create_future()
         self._activated: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._streams: list[SocketStream] = []
+        self._releasing: list[asyncio.Future[None]] = []
         self._tried: list[str] = []
         self._path: Path | None = None
 
@@ -108,6 +110,10 @@ class S5bTransport:
     def path(self) -> Path | None:
         """The selected path once connected."""
         return self._path
+
+    def hide(self) -> None:
+        """Reveal no address of this machine; call it before `describe()`."""
+        self._context.options = dataclasses.replace(self._context.options, relay_only=True)
 
     # Describing ourselves, and taking the peer's description.
 
@@ -351,13 +357,16 @@ class S5bTransport:
     # The end.
 
     async def _release(self, keep: SocketStream | None = None) -> None:
-        listeners, self._listeners = self._listeners, []
-        for listener in listeners:
-            await listener.aclose()
-        for stream in self._streams:
-            if stream is not keep:
-                await stream.aclose()
+        unused: list[socks5.Listener | SocketStream] = [*self._listeners]
+        unused += [stream for stream in self._streams if stream is not keep]
+        self._listeners = []
         self._streams = [keep] if keep is not None else []
+        if unused:
+            self._releasing.append(asyncio.ensure_future(_close(unused)))
+        # Whoever waits here may be cancelled, because another transport has taken the place of this one.
+        for releasing in self._releasing:
+            await asyncio.shield(releasing)
+        self._releasing.clear()
 
     async def aclose(self) -> None:
         """Stop listening and close every connection, the one that `connect` returned included."""
@@ -374,6 +383,11 @@ async def _connect_to(candidate: StreamhostCandidate, names: list[str]) -> Socke
         except socks5.Refused as exc:
             refused = refused or exc
     raise refused or TransportFailed("no destination to ask for")
+
+
+async def _close(unused: Sequence[socks5.Listener | SocketStream]) -> None:
+    for each in unused:
+        await each.aclose()
 
 
 def _is_alone() -> bool:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from jingle.cli import call as call_module
 from jingle.cli import media as media_module
-from jingle.cli.config import config_file, named_account
+from jingle.cli.config import NamedAccount, config_file, named_account
 from jingle.cli.main import main
 from jingle.cli.media import audio_source
 from jingle.cli.options import Online, host_and_port
@@ -116,7 +116,44 @@ def test_a_password_from_a_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     config_file().parent.mkdir()
     command = f"{sys.executable} -c 'print(\\\"s3 cret\\\")'"
     config_file().write_text(f'[accounts.home]\njid = "alice@localhost"\npassword_command = "{command}"\n')
-    assert named_account("home") == ("alice@localhost", "s3 cret")
+    assert named_account("home") == NamedAccount(jid="alice@localhost", password="s3 cret")
+
+
+@pytest.mark.parametrize(
+    ("said", "options", "expected"),
+    [
+        ("", (), False),
+        ("", ("--relay-only",), True),
+        ("", ("--relay-strangers",), "strangers"),
+        ("", ("--relay-only", "--relay-strangers"), True),
+        ("relay_only = true", (), True),
+        ("relay_only = true", ("--relay-strangers",), True),
+        ('relay_only = "strangers"', (), "strangers"),
+        ('relay_only = "strangers"', ("--relay-only",), True),
+    ],
+)
+def test_from_whom_addresses_are_kept(
+    online: list[tuple[Online, dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    said: str,
+    options: tuple[str, ...],
+    expected: object,
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    config_file().parent.mkdir()
+    config_file().write_text(f"[accounts.home]\njid = 'alice@localhost'\npassword = 'secret'\n{said}\n")
+    call("--account", "home", *options)
+    assert online[0][0].relay_only == expected
+
+
+@pytest.mark.parametrize("said", ["1", "'all'", "'true'"])
+def test_a_wish_to_be_hidden_that_is_misspelt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    config_file().parent.mkdir()
+    config_file().write_text(f"[accounts.home]\njid = 'a@localhost'\npassword = 'x'\nrelay_only = {said}\n")
+    with pytest.raises(click.UsageError, match="relay_only"):
+        named_account("home")
 
 
 def test_where_the_configuration_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -121,6 +121,18 @@ async def test_an_offer_of_smaller_blocks_is_answered_with_them() -> None:
     await pair.aclose()
 
 
+async def test_a_responder_that_proposes_it_listens_before_the_acceptance() -> None:
+    """As a transport-replace: the initiator's `<open/>` may overtake what we do with its transport-accept."""
+    pair = StreamPair(IbbStreamTransport)
+    await pair.initiator.accept(await pair.responder.describe())
+    connecting = asyncio.ensure_future(pair.initiator.connect())
+    ours = await asyncio.wait_for(connecting, 5)
+    await pair.responder.accept(IbbTransport(block_size=2048, sid=as_ibb(await pair.responder.describe()).sid))
+    theirs = await asyncio.wait_for(pair.responder.connect(), 5)
+    await check_byte_stream(ours, theirs)
+    await pair.aclose()
+
+
 async def test_a_peer_that_wants_smaller_blocks_when_the_stream_is_opened() -> None:
     pair = StreamPair(IbbStreamTransport)
 

@@ -19,6 +19,7 @@ from .ice_helpers import (
     connected,
     offered,
     only_loopback,
+    wait_until,
 )
 
 pytestmark = pytest.mark.usefixtures("nothing_left", "loopback_only")
@@ -120,7 +121,9 @@ async def test_a_browsers_mdns_candidate_is_reached(pair: TransportPair, monkeyp
     offer = as_ice(await pair.initiator.describe())
     hidden = replace(next(c for c in offer.candidates if c.ip == "127.0.0.1"), ip="1f4712db-ea17-4bcf-a596.local")
     await pair.responder.accept(over_the_wire(replace(offer, candidates=(hidden,))))
+    assert pair.responder.shared.agent._newest.remote_candidates == []  # a name is not looked up while it rings
     await pair.responder.describe()
+    await wait_until(lambda: pair.responder.shared.agent._newest.remote_candidates)
     (known,) = pair.responder.shared.agent._newest.remote_candidates
     assert (known.host, known._network_host, known.port) == (hidden.ip, "127.0.0.1", hidden.port)
 

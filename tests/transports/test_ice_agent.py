@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 import threading
 import time
 from dataclasses import replace
 
 import pytest
+from aioice import Candidate
 
 from jingle.elements import ice_udp
 from jingle.elements.core import Role
@@ -18,7 +20,7 @@ from jingle.errors import TransportFailed
 from jingle.testing.links import TransportPair, over_the_wire
 from jingle.transports import ice_agent
 from jingle.transports.base import IceServer, TransportOptions
-from jingle.transports.ice import MAX_REMOTE_CANDIDATES
+from jingle.transports.ice import MAX_REMOTE_CANDIDATES, IceConnection
 
 from .conftest import FAST
 from .ice_helpers import (
@@ -56,6 +58,51 @@ async def test_a_dead_server_query_delays_nothing(source: object) -> None:
         assert time.perf_counter() - started < 1
     finally:
         await pair.aclose()
+
+
+# Before we gather
+
+
+async def test_nothing_of_the_peers_makes_us_gather_or_look_up(
+    pair: TransportPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a call rings, its caller can change credentials as it likes."""
+    looked_up: list[str] = []
+
+    async def look_up(self: IceConnection, candidate: Candidate) -> None:
+        looked_up.append(candidate.host)
+
+    monkeypatch.setattr(IceConnection, "_resolve_remote", look_up)
+    await pair.responder.accept(await pair.initiator.describe())
+    agent = pair.responder.shared.agent
+    before = agent.local
+    for ufrag in ("second", "third"):
+        named = dataclasses.replace(offered(), ip="somebody.local")
+        await pair.responder.info(ice_udp.IceUdpTransport(ufrag=ufrag, pwd="p" * 22, candidates=(named,)))
+    assert [candidate for sender, candidate in pair.infos if sender is Role.RESPONDER] == []
+    assert (agent.local, agent.generation, agent._newest.local_candidates, looked_up) == (before, 0, [], [])
+    described = as_ice(await pair.responder.describe())
+    assert (described.ufrag, described.pwd) == (before.ufrag, before.pwd)
+    await wait_until(lambda: looked_up)
+    assert agent.remote is not None
+    assert (agent.remote.ufrag, looked_up) == ("third", ["somebody.local"])
+
+
+async def test_hidden_at_the_last_moment(pair: TransportPair) -> None:
+    offer = as_ice(await pair.initiator.describe())
+    await pair.responder.accept(offer)
+    before = pair.responder.shared.agent.local
+    pair.responder.hide()
+    pair.responder.hide()
+    described = as_ice(await pair.responder.describe())
+    assert described.candidates == ()
+    assert (described.ufrag, described.pwd) == (before.ufrag, before.pwd)
+    agent = pair.responder.shared.agent
+    assert agent.remote is not None
+    assert agent.remote.ufrag == offer.ufrag
+    assert [each.host for each in agent._newest.remote_candidates] == [each.ip for each in offer.candidates]
+    with pytest.raises(RuntimeError):
+        agent.hide()
 
 
 @pytest.mark.parametrize(("scheme", "transport"), [("stun", "udp"), ("turn", "udp"), ("turn", "tcp"), ("turns", "tcp")])

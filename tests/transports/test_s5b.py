@@ -25,7 +25,7 @@ from jingle.testing.links import over_the_wire
 from jingle.testing.stanza_port import MemoryNetwork
 from jingle.testing.streams import JULIET, ROMEO, StreamPair, check_byte_stream, receive_exactly
 from jingle.transports import s5b
-from jingle.transports.base import Security, TransportContext, TransportOptions
+from jingle.transports.base import Hiding, Security, TransportContext, TransportOptions
 from jingle.transports.s5b import S5bTransport
 from jingle.transports.socks5 import connect, destination
 
@@ -427,3 +427,27 @@ async def test_a_proxy_host_that_is_hostile() -> None:
     options = TransportOptions(proxies=(Streamhost(jid="p.example", host="nobody.invalid", port=1),), relay_only=True)
     pair = StreamPair(S5bTransport, options=options)
     assert any("nobody.invalid" in line for line in (await fails(pair)).tried)
+
+
+async def test_closing_that_is_cancelled_still_frees_everything() -> None:
+    """Another transport takes the place of one that has just failed, and its connecting task is cancelled for it."""
+    transport = StreamPair(S5bTransport).initiator
+    assert isinstance(transport, S5bTransport)
+    await transport.describe()
+    listeners = [listener._door for listener in transport._listeners]
+    assert len(listeners) > 1
+    failing = asyncio.ensure_future(transport.aclose())
+    await asyncio.sleep(0)
+    failing.cancel()
+    await transport.aclose()
+    assert [door._socket.fileno() for door in listeners if door is not None] == [-1] * len(listeners)
+    assert failing.cancelled()
+
+
+async def test_hidden_at_the_last_moment() -> None:
+    pair = StreamPair(S5bTransport)
+    await pair.responder.accept(await pair.initiator.describe())
+    assert isinstance(pair.responder, Hiding)
+    pair.responder.hide()
+    assert as_s5b(await pair.responder.describe()).candidates == ()
+    await pair.aclose()
