@@ -11,8 +11,8 @@ NAMES = {
     *("connect", "Opening", "Peer", "Event", "parse_ice_server", "DEFAULT_TRANSPORTS"),
     # Calls
     *("Call", "IncomingCall", "Ending", "Offer"),
-    # Sound
-    *("Source", "Sink", "File", "Frames", "Microphone", "Silence", "Speaker", "Tone"),
+    # Sound and pictures
+    *("Source", "Sink", "File", "Frames", "Microphone", "Silence", "Speaker", "TestCard", "Tone"),
     # Files
     *("IncomingFile", "IncomingRequest", "Transfer", "Transfers", "FileResult"),
     # What goes wrong

@@ -12,7 +12,7 @@ import click
 
 from ..client import Call, IncomingCall, Offer, Peer
 from ..errors import JingleError
-from .media import audio_source, check_recording, media_options, ready_source
+from .media import check_recording, media_options, ready_sources, sources
 from .options import Online, gather, online_options, set_up_logging
 from .output import Output
 from .run import run
@@ -58,6 +58,7 @@ async def _answer(
     output: Output,
     *,
     play: str | None,
+    video: str | None,
     record: Path | None,
     seconds: float | None,
     once: bool,
@@ -65,7 +66,7 @@ async def _answer(
     decline: bool,
     ring: float,
 ) -> Status:
-    await (await ready_source(play)).aclose()  # what cannot be played is told before anybody calls
+    await (await ready_sources(play, video)).aclose()  # what cannot be played is told before anybody calls
     check_recording(record)
     try:
         me = await online.connect(output.event)
@@ -81,7 +82,7 @@ async def _answer(
                 await offer.decline()
                 status = Status.DONE
             else:
-                status = await _talk(me, offer, None if once else later, output, play, record, seconds)
+                status = await _talk(me, offer, None if once else later, output, (play, video), record, seconds)
             if once:
                 return status
         if status is None:
@@ -108,14 +109,17 @@ async def _talk(
     offer: IncomingCall,
     later: deque[Offer] | None,
     output: Output,
-    play: str | None,
+    shown: tuple[str | None, str | None],
     record: Path | None,
     seconds: float | None,
 ) -> Status:
     refusing = asyncio.ensure_future(_refuse_others(me, offer, later))
     try:
         call: Call
-        async with offer.accept(audio=audio_source(play), record=record) as call:
+        ours = await sources(*shown)
+        async with offer.accept(
+            audio=ours.audio, video=ours.video if "video" in offer.media else None, record=record
+        ) as call:
             ending = await call.wait(seconds)
             if ending is None:
                 ending = await call.hang_up()

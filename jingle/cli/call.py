@@ -10,7 +10,7 @@ import click
 
 from ..client import Call
 from ..errors import JingleError
-from .media import check_recording, media_options, ready_source
+from .media import check_recording, media_options, ready_sources
 from .options import Online, gather, online_options, set_up_logging
 from .output import Output
 from .run import run
@@ -59,22 +59,25 @@ async def _call(
     jid: str,
     *,
     play: str | None,
+    video: str | None,
     record: Path | None,
     seconds: float | None,
     dtmf: str | None,
     ring_timeout: float,
 ) -> Status:
     check_recording(record)
-    source = await ready_source(play)
+    shown = await ready_sources(play, video)
     try:
         me = await online.connect(output.event)
     except JingleError as exc:
-        await source.aclose()
+        await shown.aclose()
         return output.fail(explain(exc, online=False))
     async with me:
         output.say(f"calling {jid}")
         try:
-            async with me.call(jid, audio=source, record=record, ring_timeout=ring_timeout) as call:
+            async with me.call(
+                jid, audio=shown.audio, video=shown.video, record=record, ring_timeout=ring_timeout
+            ) as call:
                 return await _talk(call, seconds, dtmf)
         except JingleError as exc:
             return output.fail(explain(exc))

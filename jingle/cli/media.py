@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from ..client import File, Microphone, Silence, Source, Tone
+from ..client import File, Microphone, Silence, Source, TestCard, Tone
 from ..errors import MediaError
 from ..media.recorder import Recorder
 
@@ -19,7 +20,14 @@ _OPTIONS = (
     click.option(
         "--play",
         metavar="SRC",
-        help="What to send: an audio file, `tone`, `silence` or `mic` (default: mic where there is one).",
+        help="What to send: an audio file, `tone`, `silence`, `mic` or `test`, the beeps of the test card "
+        "(default: mic where there is one).",
+    ),
+    click.option(
+        "--video",
+        metavar="SRC",
+        help="What to show: a video file, or `test` for a test card (default: nothing; pictures that "
+        "are offered to us are received all the same). Without --play, a file's sound goes with its pictures.",
     ),
     click.option(
         "--record",
@@ -40,11 +48,81 @@ def media_options(command: F) -> F:
     return command
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """The sources that `--play` and `--video` name."""
+
+    audio: Source
+    video: Source | None
+
+    async def open(self) -> None:
+        """Find what cannot be played before going online.
+
+        Raises:
+            MediaError: It cannot be read, or there is no such device.
+        """
+        await self.audio.part("audio").open()
+        if self.video is not None:
+            await self.video.part("video").open()
+
+    async def aclose(self) -> None:
+        """Free both."""
+        await self.audio.aclose()
+        if self.video is not None:
+            await self.video.aclose()
+
+
+async def sources(play: str | None, video: str | None) -> Shown:
+    """The sources that `--play` and `--video` name; a file, and a test card, that both name is one for both.
+
+    Raises:
+        MediaError: A file cannot be read, or there is no such device.
+    """
+    pictures = video_source(video) if video is not None else None
+    if pictures is not None and (play == video or (play is None and await _has_sound(pictures))):
+        return Shown(audio=pictures, video=pictures)
+    return Shown(audio=audio_source(play), video=pictures)
+
+
+async def ready_sources(play: str | None, video: str | None) -> Shown:
+    """The same, opened.
+
+    Raises:
+        MediaError: One cannot be read, or there is no such device.
+    """
+    shown = await sources(play, video)
+    await shown.open()
+    return shown
+
+
+async def _has_sound(source: Source) -> bool:
+    if not isinstance(source, File):
+        return False
+    try:
+        await source.open()
+    except MediaError:
+        return False
+    return True
+
+
+def video_source(video: str) -> Source:
+    """The source that `--video` names.
+
+    Raises:
+        MediaError: There is no such device.
+    """
+    match video:
+        case "test":
+            return TestCard()
+        case _:
+            return File(video)
+
+
 def audio_source(play: str | None) -> Source:
     """The source that `--play` names.
 
     Raises:
-        MediaError: The file cannot be read, or there is no such device.
+        MediaError: There is no such device.
     """
     match play:
         case None:
@@ -58,19 +136,10 @@ def audio_source(play: str | None) -> Source:
             return Tone(440)
         case "silence":
             return Silence()
+        case "test":
+            return TestCard()
         case _:
             return File(play)
-
-
-async def ready_source(play: str | None) -> Source:
-    """The source that `--play` names, opened: what cannot be played is found before going online.
-
-    Raises:
-        MediaError: It cannot be read, or there is no such device.
-    """
-    source = audio_source(play)
-    await source.open()
-    return source
 
 
 def check_recording(path: Path | None) -> None:

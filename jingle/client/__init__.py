@@ -3,8 +3,10 @@
 from ..applications.file_transfer.transfer import FileResult
 from ..media.base import Sink, Source
 from ..media.devices import Microphone, Speaker
-from ..media.sources import File, Frames
+from ..media.files import File
+from ..media.sources import Frames
 from ..media.synthetic import Silence, Tone
+from ..media.test_card import TestCard
 from ..peer.events import Event
 from ..peer.live import Ending
 from .call import Call
@@ -37,6 +39,7 @@ __all__ = [
     "Silence",
     "Sink",
     "Source",
+    "TestCard",
     "Speaker",
     "Tone",
     "Transfer",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 from ..applications.rtp.call import RtpApplication
 from ..applications.rtp.stats import MediaStats
 from ..errors import LocalProtocolError, SessionEnded
-from ..media.base import Frame, Sink, Source
+from ..media import AudioFrame, VideoFrame
+from ..media.base import Sink, Source
+from ..media.png import write_png
 from ..media.recorder import Recorder
 from ..media.sinks import FrameSink
 from ..peer.live import Ending, LiveSession
@@ -23,25 +24,33 @@ STATS_INTERVAL = 5.0
 Emit = Callable[..., None]
 
 
-class ReceivedMedia:
+F = TypeVar("F", AudioFrame, VideoFrame)
+
+WAITING = {"audio": 50, "video": 8}
+"""Frames that wait for a program that is slow to take them; pictures are large."""
+
+
+class ReceivedMedia(Generic[F]):
     """What the peer sends in one medium: record it, or iterate over its frames.
 
     async for frame in call.audio:
         ...
+
+    The times of the frames (`frame.time`) of both media are on one time line.
     """
 
     def __init__(self, application: RtpApplication) -> None:
         self._application = application
 
-    def __aiter__(self) -> AsyncIterator[Frame]:
+    def __aiter__(self) -> AsyncIterator[F]:
         return self._frames()
 
-    async def _frames(self) -> AsyncIterator[Frame]:
-        sink = FrameSink()
+    async def _frames(self) -> AsyncIterator[F]:
+        sink = FrameSink(maxsize=WAITING[self._application.medium])
         await self._application.received.add(sink)
         try:
             async for frame in sink:
-                yield frame
+                yield cast(F, frame)
         finally:
             await self._application.received.remove(sink)
 
@@ -58,31 +67,62 @@ class ReceivedMedia:
         await self._application.received.remove(sink)
 
 
+class ReceivedVideo(ReceivedMedia[VideoFrame]):
+    """What the peer shows: record it, keep a picture of it, or iterate over its frames."""
+
+    async def snapshot(self, path: str | PathLike[str]) -> None:
+        """Wait for the next picture and write it as a PNG, which replaces what is there.
+
+        Raises:
+            SessionEnded: There was none until the call ended.
+            MediaError: It cannot be written there.
+        """
+        async for frame in self:
+            await asyncio.to_thread(write_png, frame, path)
+            return
+        raise SessionEnded("success", "the call ended before there was a picture")
+
+
 class Call:
     """A connected call. Leaving its `async with` block hangs up.
 
     Attributes:
-        audio: What the peer says.
         setup: Seconds from the acceptance until both ends were connected.
     """
 
-    def __init__(self, live: LiveSession, emit: Emit, *, setup: float, until: Source | None) -> None:
+    def __init__(self, live: LiveSession, emit: Emit, *, setup: float, until: Sequence[Source]) -> None:
         """Take over a connected session.
 
         Args:
             live: The session.
             emit: Tells the program what happens.
             setup: Seconds it took to connect.
-            until: The source whose end is the end of the call; `None` for none.
+            until: The sources of which the first that ends is the end of the call.
         """
         self._live = live
         self._emit = emit
         self.setup = setup
-        self.audio = ReceivedMedia(self._application("audio"))
         self._tasks = [asyncio.ensure_future(self._report())]
-        if until is not None:
-            self._tasks.append(asyncio.ensure_future(self._hang_up_after(until)))
+        self._tasks += [asyncio.ensure_future(self._hang_up_after(source)) for source in until]
         live.ended.add_done_callback(self._over)
+
+    @property
+    def audio(self) -> ReceivedMedia[AudioFrame]:
+        """What the peer says.
+
+        Raises:
+            LocalProtocolError: The call has no sound.
+        """
+        return ReceivedMedia(self._application("audio"))
+
+    @property
+    def video(self) -> ReceivedVideo:
+        """What the peer shows.
+
+        Raises:
+            LocalProtocolError: The call has no pictures.
+        """
+        return ReceivedVideo(self._application("video"))
 
     @property
     def peer(self) -> str:
@@ -152,25 +192,42 @@ class Call:
             MediaError: It cannot be read; the one before goes on.
             SessionEnded: The call is over.
         """
+        await self._replace("audio", source)
+
+    async def show(self, source: Source | None) -> None:
+        """Send the pictures of `source` from now on, without renegotiation; `None` is nothing.
+
+        Raises:
+            MediaError: It cannot be read; the one before goes on.
+            SessionEnded: The call is over.
+            LocalProtocolError: The call has no pictures.
+        """
+        await self._replace("video", source)
+
+    async def _replace(self, medium: str, source: Source | None) -> None:
         if self.ending is not None:
             raise SessionEnded(self.ending.reason, self.ending.text)
-        await self._application("audio").replace(source)
+        await self._application(medium).replace(source)
 
     def mute(self) -> None:
-        """Send silence and say so (XEP-0167 section 8)."""
-        self._live.inform(self._application("audio").mute())
+        """Send silence and black, and say so (XEP-0167 section 8)."""
+        for application in rtp_applications(self._live):
+            self._live.inform(application.mute())
 
     def unmute(self) -> None:
-        """Send sound again and say so."""
-        self._live.inform(self._application("audio").unmute())
+        """Send sound and pictures again and say so."""
+        for application in rtp_applications(self._live):
+            self._live.inform(application.unmute())
 
     def hold(self) -> None:
         """Put the peer on hold and say so."""
-        self._live.inform(self._application("audio").hold())
+        for payload in {application.hold() for application in rtp_applications(self._live)}:
+            self._live.inform(payload)
 
     def unhold(self) -> None:
         """Take the call up again and say so."""
-        self._live.inform(self._application("audio").unhold())
+        for payload in {application.unhold() for application in rtp_applications(self._live)}:
+            self._live.inform(payload)
 
     async def restart_ice(self) -> None:
         """Look for another path to the peer, and return once it is in use (XEP-0176 section 5.9); media goes on.
@@ -230,7 +287,7 @@ async def first(*futures: asyncio.Future[Any], timeout: float | None) -> bool:
 def rtp_applications(live: LiveSession) -> list[RtpApplication]:
     """The media of a session in which somebody sends, in the order of its contents."""
     found = (content.application for content in live.active)
-    return [application for application in found if isinstance(application, RtpApplication)]
+    return [each for each in found if isinstance(each, RtpApplication) and each.is_active]
 
 
 def wanted_media(live: LiveSession) -> tuple[str, ...]:
@@ -252,25 +309,3 @@ def stats_of(live: LiveSession) -> dict[str, MediaStats]:
 def stats_fields(stats: dict[str, MediaStats]) -> dict[str, Any]:
     """The counters as the `stats` and `ended` events carry them."""
     return {medium: dataclasses.asdict(counted) for medium, counted in stats.items()}
-
-
-@contextlib.asynccontextmanager
-async def prepared(source: Source | None, record: str | PathLike[str] | None) -> AsyncIterator[Recorder | None]:
-    """Open the source and the recording; what is not used after all is closed again.
-
-    Raises:
-        MediaError: One of the two cannot be opened.
-    """
-    recorder = Recorder(record) if record is not None else None
-    try:
-        if source is not None:
-            await source.open()
-        if recorder is not None:
-            await recorder.open()
-        yield recorder
-    except BaseException:
-        if recorder is not None:
-            await recorder.aclose()
-        if source is not None:
-            await source.aclose()
-        raise

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from ..applications.file_transfer.receiver import FileReceiver
-from ..applications.rtp.call import MediaOptions, RtpApplication
+from ..applications.rtp.call import RtpApplication
+from ..applications.rtp.options import MediaOptions
 from ..elements.core import FEATURE_GROUPING, Content
 from ..elements.core import NS as NS_JINGLE
 from ..elements.file_transfer import NS as NS_FILES

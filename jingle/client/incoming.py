@@ -10,17 +10,17 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from ..applications.rtp.call import RtpApplication
-from ..elements.core import Group
+from ..elements.core import Group, Senders
 from ..elements.declare import Element
 from ..elements.rtp import RtpDescription
 from ..errors import LocalProtocolError, MediaError, SessionEnded
 from ..media.base import Source
-from ..media.recorder import Recorder
 from ..peer.live import LiveSession, reason_of
 from ..peer.pump import Pump
 from ..session import initiation_events as proposals
-from .call import Call, first, prepared, rtp_applications, wanted_media
+from .call import Call, first, wanted_media
 from .opening import Opening
+from .plan import MediaPlan, Recording, prepared
 from .session import ANSWER_TIMEOUT, common_groups, raise_end, tell_the_end, until_connected
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class IncomingCall:
         self,
         *,
         audio: Source | None = None,
+        video: Source | None = None,
+        media: Sequence[str] | None = None,
         record: str | PathLike[str] | None = None,
         connect_timeout: float | None = 20,
         hang_up_at_end: bool = True,
@@ -90,6 +92,9 @@ class IncomingCall:
 
         Args:
             audio: What to send; `None` for silence.
+            video: What to show where the caller offers pictures; `None` only receives them.
+            media: What to take part in, `audio` and `video`; `None` for all that is offered. The rest stays in the
+                session, and nobody sends in it.
             record: Where to record from the first moment: `.wav`, `.ogg`, `.webm`, `.mkv` or `.mp4`.
             connect_timeout: Seconds from acceptance to the connection; `None` for no bound but the transport's own.
             hang_up_at_end: Whether the end of a file that is played ends the call.
@@ -98,21 +103,16 @@ class IncomingCall:
         Raises:
             SessionEnded: The caller gave up, or another device of ours took the call.
             TransportFailed: No way to the caller worked.
-            MediaError: The source or the recording cannot be opened.
-            LocalProtocolError: It was answered before.
+            MediaError: A source or the recording cannot be opened.
+            LocalProtocolError: It was answered before, or is about none of `media`.
 
         Cancelling is safe at any point: the caller is told.
         """
+        plan = MediaPlan.of(audio, video, media, record, hang_up_at_end)
 
         async def start() -> Call:
-            async with prepared(audio, record) as recorder:
-                return await self.connect(
-                    audio,
-                    recorder,
-                    timeout=connect_timeout,
-                    until=audio if hang_up_at_end else None,
-                    relay_only=relay_only,
-                )
+            async with prepared(plan) as recorder:
+                return await self.connect(plan, recorder, timeout=connect_timeout, relay_only=relay_only)
 
         return Opening(start)
 
@@ -169,13 +169,7 @@ class IncomingCall:
                 self._tell_the_end(reason, text)
 
     async def connect(
-        self,
-        audio: Source | None,
-        recorder: Recorder | None,
-        *,
-        timeout: float | None,
-        until: Source | None,
-        relay_only: bool,
+        self, plan: MediaPlan, recorder: Recording | None, *, timeout: float | None, relay_only: bool
     ) -> Call:
         """Proceed, accept and connect with what is open already; see `accept`."""
         if self.gone.done():
@@ -188,16 +182,13 @@ class IncomingCall:
             live = await self._proceed() if self._proposed else self._session.result()
             if relay_only:
                 live.hide()
-            application = self._audio_of(live)
-            await application.replace(audio)
-            if recorder is not None:
-                await application.received.add(recorder)
+            await self._take_part(live, plan, recorder)
             answers = await live.describe()
             if not live.is_running:
                 await asyncio.wait([live.ended])
                 raise_end(live)
             live.accept(answers, common_groups(self._groups, [answer.name for answer in answers]))
-            return await until_connected(self._pump, live, timeout=timeout, until=until)
+            return await until_connected(self._pump, live, timeout=timeout, until=plan.until)
         except BaseException as exc:
             if live is not None:
                 await live.close("media-error" if isinstance(exc, MediaError) else "cancel")
@@ -231,11 +222,30 @@ class IncomingCall:
         with contextlib.suppress(LocalProtocolError):  # it came, and has finished
             self._pump.act(lambda machine: machine.abandon(self.sid))
 
-    def _audio_of(self, live: LiveSession) -> RtpApplication:
-        for application in rtp_applications(live):
-            if application.medium == "audio":
-                return application
-        raise LocalProtocolError("this call has no audio")
+    async def _take_part(self, live: LiveSession, plan: MediaPlan, recorder: Recording | None) -> None:
+        """Say what we send and receive in each content, and get ready for it.
+
+        Raises:
+            LocalProtocolError: It is nothing at all.
+            MediaError: A source has nothing of its medium.
+        """
+        for content in live.active:
+            application = content.application
+            assert isinstance(application, RtpApplication)
+            source = plan.source(application.medium)
+            senders = answered_senders(
+                content.effective_senders, sends=application.medium == "audio" or source is not None
+            )
+            if not plan.wants(application.medium) or senders is Senders.NONE:
+                content.idle()
+                continue
+            content.narrow(senders)
+            await application.replace(source)
+            sink = recorder.sink(application.medium) if recorder is not None else None
+            if sink is not None:
+                await application.received.add(sink)
+        if not live.active:
+            raise LocalProtocolError("nothing that the caller offers would be taken")
 
     def _tell_missed(self) -> None:
         tell_missed(self._pump, self.peer, self.sid, self.media, self.called_at)
@@ -255,3 +265,10 @@ def media_in(descriptions: Sequence[Element]) -> tuple[str, ...]:
 def tell_missed(pump: Pump, peer: str, sid: str, media: Sequence[str], called_at: float) -> None:
     """Emit `missed`: somebody called, and nobody of ours took or declined it."""
     pump.emit("missed", kind="call", peer=peer, sid=sid, media=list(media), called_at=round(called_at, 3))
+
+
+def answered_senders(offered: Senders, *, sends: bool) -> Senders:
+    """Who sends in a content that an initiator offers, where we do or do not: an answer can only narrow it."""
+    if sends or offered in (Senders.INITIATOR, Senders.NONE):
+        return offered
+    return Senders.INITIATOR if offered is Senders.BOTH else Senders.NONE

@@ -7,25 +7,26 @@ import contextlib
 import time
 import uuid
 from dataclasses import dataclass
-from os import PathLike
 from typing import TYPE_CHECKING
 
-from ..applications.rtp.call import MediaOptions, RtpApplication, SessionIdentity
-from ..elements.core import Reason, ReasonCondition, Role
+from ..applications.rtp.call import RtpApplication
+from ..applications.rtp.options import MediaOptions, SessionIdentity
+from ..elements.core import Reason, ReasonCondition, Role, Senders
 from ..elements.rtp import NS as NS_RTP
 from ..elements.rtp import RtpDescription
 from ..errors import LocalProtocolError, SessionEnded, SignallingError
-from ..media.base import Source
-from ..media.recorder import Recorder
+from ..media.base import Kind
 from ..peer.content import LiveContent
 from ..peer.live import LiveSession
 from ..session import events
 from ..session import initiation_events as proposals
 from ..session.proposal import bare
 from ..signalling.discovery import NS_JINGLE, NS_JINGLE_MESSAGE, Device, best_device
-from ..transports.base import Kind, Transport
-from .call import Call, first, prepared
+from ..transports.base import Kind as TransportKind
+from ..transports.base import Transport
+from .call import Call, first
 from .incoming import IncomingCall
+from .plan import MediaPlan, Recording, prepared
 from .session import ANSWER_TIMEOUT, bundle, tell_the_end, until_accepted, until_connected
 
 if TYPE_CHECKING:
@@ -33,20 +34,15 @@ if TYPE_CHECKING:
 
 Answer = proposals.Proceeded | proposals.Rejected | IncomingCall
 
-AUDIO = "audio"
-"""The name of the content: what Jitsi's clients require, and what Dino uses."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class CallPlan:
     """What to call with."""
 
     to: str
-    audio: Source | None
-    record: str | PathLike[str] | None
+    media: MediaPlan
     ring_timeout: float | None
     connect_timeout: float | None
-    hang_up_at_end: bool
     relay_only: bool
 
 
@@ -67,7 +63,7 @@ class OutgoingCall:
     async def place(self) -> Call:
         """Ring, connect, and return the call; see `Peer.call`."""
         plan = self._plan
-        async with prepared(plan.audio, plan.record) as recorder:
+        async with prepared(plan.media) as recorder:
             self._peer.outgoing[self.id] = self
             try:
                 device = await self._direct_device()
@@ -80,13 +76,10 @@ class OutgoingCall:
             finally:
                 self._peer.outgoing.pop(self.id, None)
 
-    async def _take_theirs(self, offer: IncomingCall, recorder: Recorder | None) -> Call:
+    async def _take_theirs(self, offer: IncomingCall, recorder: Recording | None) -> Call:
         """They called us at the same moment, and theirs stands: answering it is what both sides want."""
         plan = self._plan
-        until = plan.audio if plan.hang_up_at_end else None
-        return await offer.connect(
-            plan.audio, recorder, timeout=plan.connect_timeout, until=until, relay_only=plan.relay_only
-        )
+        return await offer.connect(plan.media, recorder, timeout=plan.connect_timeout, relay_only=plan.relay_only)
 
     def take(self, event: proposals.InitiationEvent) -> None:
         """Take what happens to our proposal."""
@@ -151,7 +144,7 @@ class OutgoingCall:
 
     def _transport(self) -> type[Transport]:
         for transport in self._pump.transports:
-            if transport.kind is Kind.DATAGRAM:
+            if transport.kind is TransportKind.DATAGRAM:
                 return transport
         raise SignallingError("not-acceptable", "no transport that carries calls is enabled")
 
@@ -161,7 +154,7 @@ class OutgoingCall:
         plan, pump = self._plan, self._pump
         pump.check_open()
         pump.show(plan.to)
-        descriptions = (RtpDescription(media=AUDIO),)
+        descriptions = tuple(RtpDescription(media=medium) for medium in plan.media.offered)
         pump.act(lambda machine: machine.propose(plan.to, self.id, descriptions, time.monotonic()))
         try:
             async with asyncio.timeout(plan.ring_timeout):
@@ -193,7 +186,7 @@ class OutgoingCall:
 
     # The session
 
-    async def _go_on(self, device: str, recorder: Recorder | None) -> LiveSession:
+    async def _go_on(self, device: str, recorder: Recording | None) -> LiveSession:
         """Initiate the session that was proposed; whoever waits for it hears where that comes to nothing."""
         try:
             return await self._initiate(device, recorder)
@@ -202,44 +195,58 @@ class OutgoingCall:
             self._over("cancel", None)
             raise
 
-    async def _initiate(self, device: str, recorder: Recorder | None) -> LiveSession:
-        plan, pump = self._plan, self._pump
-        selection = pump.select(Kind.DATAGRAM, None, None)
+    async def _initiate(self, device: str, recorder: Recording | None) -> LiveSession:
+        identity, media = SessionIdentity(), self._plan.media.offered
+        contents: list[LiveContent] = []
+        for medium in media:
+            application = self._application(medium, device, identity, is_bundled=len(media) > 1)
+            sink = recorder.sink(medium) if recorder is not None else None
+            if sink is not None:
+                await application.received.add(sink)
+            contents.append(self._content(application, device))
+        for content in contents[1:]:
+            await content.bundle_with(contents[0])
+        live = self._live = await self._pump.initiate(
+            device, self.id, contents, groups=(bundle(media),), is_hidden=self._plan.relay_only
+        )
+        live.shared = identity
+        tell_the_end(self._pump, live)
+        return live
+
+    def _application(self, medium: Kind, device: str, identity: SessionIdentity, *, is_bundled: bool) -> RtpApplication:
+        return RtpApplication(
+            medium,
+            role=Role.INITIATOR,
+            name=medium,
+            source=self._plan.media.source(medium),
+            options=self._options,
+            identity=identity,
+            is_bundled=is_bundled,
+            on_info=lambda state: self._on_info(device, medium, state),
+            on_dtmf=lambda digit: self._pump.emit("dtmf", peer=device, sid=self.id, digit=digit),
+        )
+
+    def _content(self, application: RtpApplication, device: str) -> LiveContent:
+        pump, medium = self._pump, application.medium
+        selection = pump.select(TransportKind.DATAGRAM, None, None)
         choice = selection.next()
         if choice is None:
             raise SignallingError("not-acceptable", "no transport that carries calls is enabled")
-        application = RtpApplication(
-            AUDIO,
-            role=Role.INITIATOR,
-            name=AUDIO,
-            source=plan.audio,
-            options=self._options,
-            identity=SessionIdentity(),
-            on_info=lambda state: self._on_info(device, state),
-            on_dtmf=lambda digit: pump.emit("dtmf", peer=device, sid=self.id, digit=digit),
-        )
-        if recorder is not None:
-            await application.received.add(recorder)
-        content = LiveContent(
-            id=events.ContentId(Role.INITIATOR, AUDIO),
+        return LiveContent(
+            id=events.ContentId(Role.INITIATOR, medium),
             application=application,
             choice=choice,
             selection=selection,
-            make_transport=pump.transports_of(Role.INITIATOR, device, self.id, AUDIO, is_hidden=plan.relay_only),
+            make_transport=pump.transports_of(Role.INITIATOR, device, self.id, medium, is_hidden=self._plan.relay_only),
+            # Silence is sent where there is nothing to say; where there is nothing to show, nothing is sent.
+            senders=Senders.RESPONDER if medium == "video" and self._plan.media.video is None else None,
         )
-        live = self._live = await pump.initiate(
-            device, self.id, [content], groups=(bundle([AUDIO]),), is_hidden=plan.relay_only
-        )
-        tell_the_end(pump, live)
-        return live
 
     async def _call(self, live: LiveSession, *, answer_timeout: float | None) -> Call:
         plan = self._plan
         try:
             await until_accepted(live, answer_timeout)
-            return await until_connected(
-                self._pump, live, timeout=plan.connect_timeout, until=plan.audio if plan.hang_up_at_end else None
-            )
+            return await until_connected(self._pump, live, timeout=plan.connect_timeout, until=plan.media.until)
         except SessionEnded:
             if live.overruled_by is None:
                 raise
@@ -251,14 +258,14 @@ class OutgoingCall:
         if not isinstance(offer, IncomingCall):
             raise SessionEnded("alternative-session", "both sides called, and the peer's call came to nothing")
         # What was to be recorded into was closed with our session; nothing had been heard in it.
-        async with prepared(None, plan.record) as recorder:
+        async with prepared(MediaPlan(record=plan.media.record)) as recorder:
             return await self._take_theirs(offer, recorder)
 
-    def _on_info(self, device: str, state: str) -> None:
+    def _on_info(self, device: str, medium: str, state: str) -> None:
         if state == "ringing":
             self._tell_ringing(device)
         else:
-            self._pump.emit("info", peer=device, sid=self.id, state=state, medium=AUDIO)
+            self._pump.emit("info", peer=device, sid=self.id, state=state, medium=medium)
 
     def _tell_ringing(self, device: str) -> None:
         """Once for each device: some say it twice, by `<ringing/>` and by a receipt."""

@@ -16,7 +16,7 @@ from ..applications.file_transfer.receiver import FileReceiver
 from ..applications.file_transfer.requested import RequestedFile
 from ..applications.file_transfer.source import OutgoingFile
 from ..applications.file_transfer.storage import Target
-from ..applications.rtp.call import MediaOptions
+from ..applications.rtp.options import MediaOptions
 from ..elements.rtp import Ringing
 from ..errors import LocalProtocolError, SignallingError
 from ..media.base import Source
@@ -30,6 +30,7 @@ from .call import Call, first
 from .incoming import IncomingCall, media_in, tell_missed
 from .opening import Opening
 from .outgoing import CallPlan, OutgoingCall
+from .plan import MediaPlan
 from .receiving import IncomingFile, IncomingFiles, IncomingRequest
 from .sending import MAX_FILES, FilePath, FileRequest, OutgoingFiles, SendPlan, gather_files
 from .transfer import Transfer, Transfers
@@ -80,6 +81,8 @@ class Peer:
         to: str,
         *,
         audio: Source | None = None,
+        video: Source | None = None,
+        media: Sequence[str] | None = None,
         record: str | PathLike[str] | None = None,
         hang_up_at_end: bool = True,
         ring_timeout: float | None = 60,
@@ -98,6 +101,9 @@ class Peer:
         Args:
             to: Bare or full JID of the callee.
             audio: What to send; `None` for silence.
+            video: What to show; `None` offers no pictures.
+            media: What the call is about: `audio`, `video` or both; `None` for sound, and pictures where there is a
+                `video`. Pictures without a `video` are only received.
             record: Where to record from the first moment: `.wav`, `.ogg`, `.webm`, `.mkv` or `.mp4`.
             hang_up_at_end: Whether the end of a file that is played ends the call.
             ring_timeout: Seconds to wait for an answer; then the proposal is retracted. `None` waits for ever.
@@ -109,19 +115,17 @@ class Peer:
                 which.
             TransportFailed: No way to them worked; `tried` lists what was tried.
             ApplicationFailed: There is no common codec.
-            MediaError: The source or the recording cannot be opened.
+            MediaError: A source or the recording cannot be opened.
             SignallingError: The server could not be asked.
-            LocalProtocolError: `to` is not a JID.
+            LocalProtocolError: `to` is not a JID, or `media` and the sources contradict each other.
 
         Cancelling is safe at any point: the peer is told `cancel`.
         """
         plan = CallPlan(
             to=address(to),
-            audio=audio,
-            record=record,
+            media=MediaPlan.of(audio, video, media, record, hang_up_at_end),
             ring_timeout=ring_timeout,
             connect_timeout=connect_timeout,
-            hang_up_at_end=hang_up_at_end,
             relay_only=relay_only,
         )
 

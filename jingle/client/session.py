@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from ..applications.rtp.call import MediaOptions, RtpApplication, SessionIdentity
+from ..applications.rtp.call import RtpApplication
+from ..applications.rtp.options import MediaOptions, SessionIdentity
 from ..elements.core import Content, Group
 from ..elements.rtp import RtpDescription
 from ..errors import ApplicationFailed, SessionEnded, TransportFailed
@@ -109,7 +110,7 @@ async def until_accepted(live: LiveSession, timeout: float | None) -> None:
         raise_end(live)
 
 
-async def until_connected(pump: Pump, live: LiveSession, *, timeout: float | None, until: Source | None) -> Call:
+async def until_connected(pump: Pump, live: LiveSession, *, timeout: float | None, until: Sequence[Source]) -> Call:
     """Wait until every content runs, and return the call.
 
     Raises:

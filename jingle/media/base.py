@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Literal
 
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 
 from ..errors import MediaError
 from .pacing import Pacer
+from .playhead import Playhead
 
 Kind = Literal["audio", "video"]
 Frame = AudioFrame | VideoFrame
@@ -25,11 +26,12 @@ class SourceTrack(MediaStreamTrack, ABC):
         played_out: Whether the source came to its end by itself, as a file does.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, kind: Kind | None = None, playhead: Playhead | None = None) -> None:
         super().__init__()
-        self.kind = source.kind
+        self.kind = kind or source.kind
         self.played_out = False
         self._source = source
+        self._playhead = playhead
         source._tracks.add(self)
         source._ended.clear()  # the same file may be played again, in the next call
 
@@ -51,8 +53,10 @@ class SourceTrack(MediaStreamTrack, ABC):
             raise MediaStreamError
         if frame is None:
             self.played_out = True
-            self._source._ended.set()
             self.stop()
+            if not any(other._playhead is self._playhead is not None for other in self._source._tracks):
+                # What is played in step ends with the last of its tracks.
+                self._source._ended.set()
             raise MediaStreamError
         return frame
 
@@ -81,6 +85,20 @@ class Source(ABC):
             MediaError: It cannot, with a sentence that says why.
         """
         return
+
+    def part(self, kind: Kind, group: Hashable = None) -> Source:
+        """Return what this has of one medium; a video file, for example, has sound and pictures.
+
+        Args:
+            kind: Which medium.
+            group: Parts of the same group, which are those of one call, are played in step.
+
+        Raises:
+            MediaError: It can have nothing of that medium.
+        """
+        if kind != self.kind:
+            raise MediaError(f"a {type(self).__name__} gives {self.kind} and no {kind}")
+        return self
 
     @abstractmethod
     def track(self, *, pacer: Pacer | None = None) -> SourceTrack:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from .framing import PTIME
+from .playhead import Playhead
 
 MAX_BURST = 3
 """Frames sent at once to catch up after the loop was late. Receivers hold some 60 ms; a longer burst is thrown away
@@ -34,6 +35,10 @@ class Pacer:
         self._start: float | None = None
         self._count = 0
 
+    def join(self) -> int:
+        """Return how many frames to leave out before the first, because others play already what goes with it."""
+        return 0
+
     def now(self) -> float:
         """The present on this pacer's clock, in seconds."""
         return self._clock() if self._clock else asyncio.get_running_loop().time()
@@ -56,6 +61,10 @@ class Pacer:
         late = -self.ahead - MAX_BURST * self.period
         if late > 0:
             self._start += late
+            self.shifted(late)
+
+    def shifted(self, seconds: float) -> None:
+        """Take note that from now on every frame is due so much later."""
 
     def resume(self) -> None:
         """Let the next frame be due now at the earliest: what was late while there was nothing to send is forgotten."""
@@ -76,3 +85,19 @@ class Pacer:
         """
         await self.sleep()
         self.tick()
+
+
+class InStepPacer(Pacer):
+    """A metronome for one of several tracks that are played in step."""
+
+    def __init__(self, playhead: Playhead) -> None:
+        super().__init__()
+        self._playhead = playhead
+
+    def join(self) -> int:
+        """Return how many frames the others are ahead."""
+        return round(self._playhead.position() / self.period)
+
+    def shifted(self, seconds: float) -> None:
+        """Let the others be later too."""
+        self._playhead.delay(seconds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from av.audio.frame import AudioFrame
 
@@ -9,16 +11,23 @@ from ..errors import MediaError
 from .base import Source, SourceTrack
 from .framing import FRAME_SIZE, SAMPLE_RATE, Samples, audio_frame
 from .pacing import Pacer
+from .playhead import Playhead
 
 
-class _ComputedTrack(SourceTrack):
-    def __init__(self, source: _Computed, pacer: Pacer | None) -> None:
-        super().__init__(source)
-        self._compute = source.samples
-        self._pacer = pacer or Pacer()
-        self._position = 0
+class ComputedTrack(SourceTrack):
+    """Sound that a function computes: the samples of the frame that starts so many samples after the beginning."""
+
+    def __init__(
+        self, source: Source, compute: Callable[[int], Samples], pacer: Pacer, playhead: Playhead | None = None
+    ) -> None:
+        super().__init__(source, kind="audio", playhead=playhead)
+        self._compute = compute
+        self._pacer = pacer
+        self._position: int | None = None
 
     async def _next(self) -> AudioFrame:
+        if self._position is None:
+            self._position = self._pacer.join() * FRAME_SIZE
         await self._pacer.wait()
         frame = audio_frame(self._compute(self._position), pts=self._position)
         self._position += FRAME_SIZE
@@ -28,7 +37,7 @@ class _ComputedTrack(SourceTrack):
 class _Computed(Source):
     def track(self, *, pacer: Pacer | None = None) -> SourceTrack:
         """Return a new track that starts now; it never ends by itself."""
-        return _ComputedTrack(self, pacer)
+        return ComputedTrack(self, self.samples, pacer or Pacer())
 
     def samples(self, position: int) -> Samples:
         """The samples of the frame that starts `position` samples after the beginning."""

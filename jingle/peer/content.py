@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ..applications.base import Application, Idling
@@ -83,6 +83,11 @@ class LiveContent:
         return self.id.name
 
     @property
+    def effective_senders(self) -> Senders:
+        """Who may send, as far as was said."""
+        return self.senders or Senders.BOTH
+
+    @property
     def is_replacing(self) -> bool:
         """Whether a transport that we proposed waits for its answer."""
         return self._proposed is not None
@@ -154,6 +159,22 @@ class LiveContent:
         transport = self.transport
         if isinstance(transport, Bundling) and type(transport) is type(other.transport):
             await transport.bundle_with(other.transport)
+
+    async def settle_bundle(self, members: Collection[str], head: str) -> None:
+        """Take the group of the answer to our proposal: without us, or the content whose link it is, we need our own.
+
+        Args:
+            members: The names of the contents that share a link, as the peer answers.
+            head: The name of the content whose link we offered to share.
+        """
+        transport = self.transport
+        if isinstance(transport, Bundling) and transport.is_bundled and not {self.name, head} <= set(members):
+            await transport.unbundle()
+
+    def narrow(self, senders: Senders) -> None:
+        """Answer that fewer send than the peer proposed."""
+        self.senders = senders
+        self.application.set_senders(senders)
 
     async def take_transport(self) -> None:
         """Take the transport that the peer proposed, and what has to protect it.

@@ -54,8 +54,8 @@ class Negotiation:
         match event:
             case events.SessionInitiated(groups=groups):
                 await self._take_offers(groups)
-            case events.SessionAccepted(contents=answers):
-                await self._take_answers(answers)
+            case events.SessionAccepted(contents=answers, groups=groups):
+                await self._take_answers(answers, groups)
             case events.TransportInfo(content=id, transport=transport):
                 await self._take_transport_info(id, transport)
             case events.SessionInfo(payload=payload):
@@ -126,9 +126,13 @@ class Negotiation:
                 for content in members[1:]:
                     await content.bundle_with(members[0])
 
-    async def _take_answers(self, answers: Sequence[Content]) -> None:
+    async def _take_answers(self, answers: Sequence[Content], groups: Sequence[Group]) -> None:
+        head = next(iter(self._live.contents), "")
+        accepted = {answer.name for answer in answers}
+        members = [name for group in groups if group.semantics == BUNDLE for name in group.names if name in accepted]
         for answer in answers:
             content = self._live.contents[answer.name]
+            await content.settle_bundle(members, head)
             await content.take_answer(answer)
             # The engine knows that an answer can only narrow what was offered.
             content.application.set_senders(self._live.session.contents.require(content.id).senders)

@@ -130,6 +130,35 @@ class RtpPacket:
     arrival: float
     """When it came in, on the event loop's clock, in seconds."""
 
+    sent: float | None = None
+    """When what it holds was captured, in seconds on the sender's own clock, which is the same one for all its streams;
+    `None` until a report of the sender has told (RFC 3550 section 6.4.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyframeWanted:
+    """The peer cannot go on without a picture that builds on no other (PLI of RFC 4585, FIR of RFC 5104)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandwidthEstimated:
+    """How much the peer thinks the path to it carries (REMB)."""
+
+    bit_rate: int
+    """Bits per second, for all that is sent on the transport."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossReported:
+    """A report of the peer about what we send (RFC 3550 section 6.4.1)."""
+
+    fraction: float
+    """How much of it was lost since the report before, 0 to 1."""
+
+
+RtpFeedback = KeyframeWanted | BandwidthEstimated | LossReported
+"""What a peer says about what we send."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RtpParameters:
@@ -152,6 +181,21 @@ class RtpParameters:
 
     header_extensions: Mapping[str, int] = field(default_factory=dict)
     """The agreed header extensions (XEP-0294): URI and id."""
+
+    feedback: frozenset[str] = frozenset()
+    """The RTCP feedback that both sides understand (XEP-0293): `nack`, `nack pli`, `ccm fir`, `goog-remb`."""
+
+    repairs: Mapping[int, int] = field(default_factory=dict)
+    """Payload types in which the peer repeats lost packets (RFC 4588), each with that of what it repeats."""
+
+    repair_with: Mapping[int, int] = field(default_factory=dict)
+    """Payload types that we send, each with the one to repeat its lost packets in; others are repeated as they are."""
+
+    repair_ssrc: int | None = None
+    """The source of our repeated packets, where they have one of their own."""
+
+    remote_repair_ssrcs: Mapping[int, int] = field(default_factory=dict)
+    """The peer's sources of repeated packets, each with the source that it repeats (`FID`, XEP-0339)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +220,12 @@ class RtpStatistics:
     remote_packets_lost: int
     """What the peer misses of our packets, as of its last report."""
 
+    packets_repeated: int = 0
+    """Packets that we sent once more because the peer missed them; they do not count as sent."""
+
+    packets_repaired: int = 0
+    """Packets that the peer sent once more in a stream of their own; they do not count as received."""
+
 
 class RtpStream(Protocol):
     """The RTP and RTCP of one content on a link, both directions."""
@@ -186,17 +236,31 @@ class RtpStream(Protocol):
         ...
 
     async def send(
-        self, payload: bytes, *, payload_type: int, timestamp: int, marker: bool = False, audio_level: int | None = None
+        self,
+        payload: bytes,
+        *,
+        payload_type: int,
+        timestamp: int,
+        marker: bool = False,
+        audio_level: int | None = None,
+        captured: float | None = None,
     ) -> None:
         """Send one packet; like any datagram it may get lost, and a link that is down loses it silently.
+
+        Where that was agreed on, packets that the peer misses are sent once more.
 
         Args:
             payload: What the payload format of the codec says.
             payload_type: One of `RtpParameters.clock_rates`.
             timestamp: In units of that clock; taken modulo 2**32.
-            marker: For audio, the first packet after a silence (RFC 3551 section 4.1).
+            marker: For audio, the first packet after a silence (RFC 3551 section 4.1); for video, the last of a frame.
             audio_level: Loudness in -dBov, 0 (loudest) to 127 (RFC 6464); sent where that was negotiated.
+            captured: When what it holds was there, on the loop's clock; `None` for now. Streams are put in step by it.
         """
+        ...
+
+    def request_keyframe(self, ssrc: int) -> None:
+        """Ask the peer for a picture that builds on no other; nothing happens where it takes no such wish."""
         ...
 
     async def aclose(self) -> None:
@@ -217,10 +281,15 @@ class DatagramLink(Protocol):
         """The `aiortc.RTCDtlsTransport` that RTP and SCTP sit on."""
         ...
 
-    def rtp_stream(self, parameters: RtpParameters, on_packet: Callable[[RtpPacket], None]) -> RtpStream:
+    def rtp_stream(
+        self,
+        parameters: RtpParameters,
+        on_packet: Callable[[RtpPacket], None],
+        on_feedback: Callable[[RtpFeedback], None] | None = None,
+    ) -> RtpStream:
         """Open the RTP stream of one content; packets that came in just before are handed over first.
 
-        `on_packet` is called on the event loop, in order of arrival, until the stream is closed.
+        `on_packet` is called on the event loop, in order of arrival, until the stream is closed; so is `on_feedback`.
         """
         ...
 
@@ -413,6 +482,10 @@ class Bundling(Protocol):
 
     async def bundle_with(self, other: Any) -> None:
         """Share the link of `other`, a transport of the same class; call it before `accept()`."""
+        ...
+
+    async def unbundle(self) -> None:
+        """Use a link of its own after all; call it before `accept()`."""
         ...
 
 

@@ -25,7 +25,7 @@ from aiortc.rtcdtlstransport import SRTPProtectionProfile, State, certificate_di
 from OpenSSL import SSL
 
 from ..errors import TransportFailed
-from .base import AddressMonitor, Path, PathChange, RtpPacket, RtpParameters, RtpStream, Security
+from .base import AddressMonitor, Path, PathChange, RtpFeedback, RtpPacket, RtpParameters, RtpStream, Security
 from .dtls import BatchingDtls
 from .ice import Credentials, IceSettings, ServerSource
 from .ice_agent import IceAgent
@@ -155,9 +155,14 @@ class IceDtlsLink:
         """Seconds the last consent check took there and back; `None` before the first."""
         return self._agent.round_trip_time
 
-    def rtp_stream(self, parameters: RtpParameters, on_packet: Callable[[RtpPacket], None]) -> RtpStream:
+    def rtp_stream(
+        self,
+        parameters: RtpParameters,
+        on_packet: Callable[[RtpPacket], None],
+        on_feedback: Callable[[RtpFeedback], None] | None = None,
+    ) -> RtpStream:
         """Open the RTP stream of one content (see `DatagramLink.rtp_stream`)."""
-        return self._dtls.rtp.open(parameters, on_packet)
+        return self._dtls.rtp.open(parameters, on_packet, on_feedback)
 
     async def ended(self) -> TransportFailed | None:
         """Wait until the link is over: the cause comes back, or `None` if it was us who closed it.

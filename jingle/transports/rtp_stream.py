@@ -1,4 +1,4 @@
-"""RFC 3550: RTP and RTCP of one content on a DTLS transport. The only file that touches aiortc's RTP internals.
+"""RFC 3550: RTP and RTCP of one content on a DTLS transport. With `rtp_feedback`, all that touches aiortc's RTP.
 
 aiortc contributes the packet formats and SRTP. Routing, sending, reception statistics and RTCP are done here, for three
 reasons: its sender and receiver hop threads for every 20 ms of audio, its router forgets nothing it ever saw, and a
@@ -14,13 +14,15 @@ import struct
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 
 from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceTransport
 from aiortc import rtp as wire
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 
-from .base import RtpPacket, RtpParameters, RtpStatistics
-from .rtp_statistics import SourceStatistics
+from .base import RtpFeedback, RtpPacket, RtpParameters, RtpStatistics
+from .rtp_feedback import StreamFeedback
+from .rtp_statistics import SourceStatistics, signed
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,30 @@ CNAME = 1
 """The SDES item type (RFC 3550 section 6.5.1)."""
 
 
+MAX_SENDING = 256
+"""Packets of feedback and repetitions that may wait for a path that is slow to take them; more are lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class SenderReport:
+    """What a source said last of its clock (RFC 3550 section 6.4.1)."""
+
+    ntp: int
+    """Seconds with 32 bits behind the point."""
+
+    timestamp: int
+    arrival: float
+
+    @property
+    def middle(self) -> int:
+        """How a report of ours refers to it."""
+        return (self.ntp >> 16) & 0xFFFFFFFF
+
+    def moment_of(self, timestamp: int, clock_rate: int) -> float:
+        """When what has this timestamp was captured, in seconds on the source's clock."""
+        return self.ntp / (1 << 32) + signed(timestamp - self.timestamp, 32) / clock_rate
+
+
 class RtpRouter:
     """Hands what arrives on one transport to the stream it belongs to (RFC 8843 section 9.2)."""
 
@@ -53,9 +79,14 @@ class RtpRouter:
         self._extensions = wire.HeaderExtensionsMap()
         self._early: deque[tuple[float, bytes]] = deque(maxlen=EARLY_PACKETS)
 
-    def open(self, parameters: RtpParameters, on_packet: Callable[[RtpPacket], None]) -> Stream:
+    def open(
+        self,
+        parameters: RtpParameters,
+        on_packet: Callable[[RtpPacket], None],
+        on_feedback: Callable[[RtpFeedback], None] | None = None,
+    ) -> Stream:
         """Open a stream, hand it what came in early, and start its RTCP."""
-        stream = Stream(parameters, on_packet, self._send, self._streams.remove)
+        stream = Stream(parameters, on_packet, self._send, self._streams.remove, on_feedback)
         self._streams.append(stream)
         self._extensions.configure(_header_extensions(parameters))
         now = asyncio.get_running_loop().time()
@@ -90,7 +121,7 @@ class RtpRouter:
                 stream.receive_rtcp(packet, arrival)
 
     def _route(self, packet: wire.RtpPacket) -> Stream | None:
-        fitting = [stream for stream in self._streams if packet.payload_type in stream.parameters.clock_rates]
+        fitting = [stream for stream in self._streams if stream.takes(packet.payload_type)]
         if len(fitting) > 1:
             # Payload types are shared by contents of one medium: only the content's name or its source tells.
             named = [stream for stream in fitting if stream.parameters.mid == packet.extensions.mid is not None]
@@ -122,6 +153,7 @@ class Stream:
         on_packet: Callable[[RtpPacket], None],
         send: Callable[[bytes], Awaitable[None]],
         unregister: Callable[[Stream], None],
+        on_feedback: Callable[[RtpFeedback], None] | None = None,
     ) -> None:
         self.parameters = parameters
         self._on_packet = on_packet
@@ -138,7 +170,7 @@ class Stream:
         self._reported_sent = 0
         self._last_sent: tuple[int, int, float] | None = None
         self._sources: dict[int, SourceStatistics] = {}
-        self._sender_reports: dict[int, tuple[int, float]] = {}
+        self._sender_reports: dict[int, SenderReport] = {}
         self._gone = SourceStatistics()
         self._gone_lost = 0
         self._reports_sent: deque[int] = deque(maxlen=16)
@@ -147,6 +179,8 @@ class Stream:
         # Reports carry wall clock time, but nothing may jump when somebody sets the clock.
         self._wall_clock = time.time() + NTP_EPOCH - self._loop.time()
         self._closed = False
+        self._sending: set[asyncio.Task[None]] = set()
+        self._feedback = StreamFeedback(parameters, self._send_feedback, self._send_again, on_feedback)
         self._reporting = self._loop.create_task(self._report_for_ever(), name="rtcp")
 
     @property
@@ -163,14 +197,28 @@ class Stream:
             jitter=latest.jitter,
             rtt=self._rtt,
             remote_packets_lost=self._remote_packets_lost,
+            packets_repeated=self._feedback.packets_repeated,
+            packets_repaired=self._feedback.packets_repaired,
         )
+
+    def takes(self, payload_type: int) -> bool:
+        """Whether packets of this type may be ours."""
+        return payload_type in self.parameters.clock_rates or payload_type in self.parameters.repairs
 
     def knows(self, ssrc: int) -> bool:
         """Whether the peer announced this source for the stream, or it was heard on it before."""
-        return ssrc in self.parameters.remote_ssrcs or ssrc in self._sources
+        announced = ssrc in self.parameters.remote_ssrcs or ssrc in self.parameters.remote_repair_ssrcs
+        return announced or ssrc in self._sources
 
     async def send(
-        self, payload: bytes, *, payload_type: int, timestamp: int, marker: bool = False, audio_level: int | None = None
+        self,
+        payload: bytes,
+        *,
+        payload_type: int,
+        timestamp: int,
+        marker: bool = False,
+        audio_level: int | None = None,
+        captured: float | None = None,
     ) -> None:
         """Send one packet (see `RtpStream.send`)."""
         packet = wire.RtpPacket(
@@ -187,17 +235,41 @@ class Stream:
         self._sequence_number = (self._sequence_number + 1) & 0xFFFF
         self._packets_sent += 1
         self._bytes_sent += len(payload)
-        self._last_sent = (packet.timestamp, self.parameters.clock_rates[payload_type], self._loop.time())
+        now = self._loop.time()
+        self._last_sent = (
+            packet.timestamp,
+            self.parameters.clock_rates[payload_type],
+            now if captured is None else captured,
+        )
+        self._feedback.sent(packet)
+        packet.extensions.abs_send_time = self._abs_send_time(now)
         await self._transmit(packet.serialize(self._extensions))
+
+    def request_keyframe(self, ssrc: int) -> None:
+        """Ask for a picture that builds on no other (see `RtpStream.request_keyframe`)."""
+        if not self._closed:
+            self._feedback.request_keyframe(ssrc)
 
     def receive(self, packet: wire.RtpPacket, arrival: float) -> None:
         """Count a packet that the router found to be ours, and hand it on."""
-        if packet.ssrc == self.parameters.ssrc or self._closed:
+        if packet.ssrc in (self.parameters.ssrc, self.parameters.repair_ssrc) or self._closed:
+            return
+        if packet.payload_type in self.parameters.repairs:
+            heard = max(self._sources, key=lambda ssrc: self._sources[ssrc].last_arrival, default=None)
+            repaired = self._feedback.unwrap(packet, arrival, heard)
+            if repaired is not None:
+                self._hand_on(repaired, arrival)
             return
         source = self._sources.get(packet.ssrc) or self._add_source(packet.ssrc)
         clock_rate = self.parameters.clock_rates[packet.payload_type]
         if not source.add(packet.sequence_number, packet.timestamp, clock_rate, len(packet.payload), arrival):
             return
+        self._feedback.arrived(packet, arrival, self._rtt)
+        self._hand_on(packet, arrival)
+
+    def _hand_on(self, packet: wire.RtpPacket, arrival: float) -> None:
+        report = self._sender_reports.get(packet.ssrc)
+        clock_rate = self.parameters.clock_rates[packet.payload_type]
         self._on_packet(
             RtpPacket(
                 packet.payload_type,
@@ -207,6 +279,7 @@ class Stream:
                 packet.ssrc,
                 packet.payload,
                 arrival,
+                report.moment_of(packet.timestamp, clock_rate) if report is not None else None,
             )
         )
 
@@ -215,8 +288,8 @@ class Stream:
         match packet:
             case wire.RtcpSrPacket():
                 if packet.ssrc in self._sources:
-                    middle = (packet.sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF
-                    self._sender_reports[packet.ssrc] = (middle, arrival)
+                    info = packet.sender_info
+                    self._sender_reports[packet.ssrc] = SenderReport(info.ntp_timestamp, info.rtp_timestamp, arrival)
                 self._take_reports(packet.reports, arrival)
             case wire.RtcpRrPacket():
                 self._take_reports(packet.reports, arrival)
@@ -224,6 +297,7 @@ class Stream:
                 # The peer may go on with another source, or even with this one: only its numbers are closed.
                 for ssrc in packet.sources:
                     self._drop_source(ssrc)
+        self._feedback.receive(packet)
 
     async def aclose(self) -> None:
         """Say goodbye and stop; safe to call twice."""
@@ -231,8 +305,9 @@ class Stream:
             return
         self._closed = True
         self._unregister(self)
+        self._feedback.close()
         self._reporting.cancel()
-        await asyncio.wait([self._reporting])
+        await asyncio.wait([self._reporting, *self._sending])
         await self._transmit(self._report() + bytes(wire.RtcpByePacket(sources=[self.parameters.ssrc])))
 
     def _add_source(self, ssrc: int) -> SourceStatistics:
@@ -243,6 +318,7 @@ class Stream:
 
     def _drop_source(self, ssrc: int) -> None:
         self._sender_reports.pop(ssrc, None)
+        self._feedback.forget(ssrc)
         source = self._sources.pop(ssrc, None)
         if source is not None:
             self._gone.packets_received += source.packets_received
@@ -287,15 +363,37 @@ class Stream:
             report = wire.RtcpSrPacket(ssrc=ssrc, sender_info=info, reports=blocks)
         else:
             report = wire.RtcpRrPacket(ssrc=ssrc, reports=blocks)
+        return bytes(report) + self._cname()
+
+    def _cname(self) -> bytes:
+        ssrc = self.parameters.ssrc
         cname = wire.RtcpSourceInfo(ssrc=ssrc, items=[(CNAME, self.parameters.cname.encode())])
-        return bytes(report) + bytes(wire.RtcpSdesPacket(chunks=[cname]))
+        return bytes(wire.RtcpSdesPacket(chunks=[cname]))
+
+    def _send_feedback(self, feedback: bytes) -> None:
+        # RFC 4585 section 3.1: feedback goes in a compound packet, which begins with a report, be it an empty one.
+        self._send_soon(bytes(wire.RtcpRrPacket(ssrc=self.parameters.ssrc)) + self._cname() + feedback)
+
+    def _send_again(self, packet: wire.RtpPacket) -> None:
+        packet.extensions.abs_send_time = self._abs_send_time(self._loop.time())
+        self._send_soon(packet.serialize(self._extensions))
+
+    def _send_soon(self, data: bytes) -> None:
+        if not self._closed and len(self._sending) < MAX_SENDING:
+            task = self._loop.create_task(self._transmit(data), name="rtp-feedback")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    def _abs_send_time(self, now: float) -> int:
+        """24 bits: seconds as a fixed point number with 18 bits behind the point."""
+        return self._ntp(now) >> 14 & 0xFFFFFF
 
     def _report_blocks(self, now: float) -> list[wire.RtcpReceiverInfo]:
         blocks = []
         for ssrc, source in self._sources.items():
             if not source.heard_since_report:
                 continue
-            middle, arrival = self._sender_reports.get(ssrc, (0, now))
+            known = self._sender_reports.get(ssrc)
             blocks.append(
                 wire.RtcpReceiverInfo(
                     ssrc=ssrc,
@@ -303,8 +401,8 @@ class Stream:
                     packets_lost=source.packets_lost,
                     highest_sequence=source.highest_sequence,
                     jitter=source.jitter_in_clock_units,
-                    lsr=middle,
-                    dlsr=min(round((now - arrival) * 65536), 0xFFFFFFFF) if middle else 0,
+                    lsr=known.middle if known else 0,
+                    dlsr=min(round((now - known.arrival) * 65536), 0xFFFFFFFF) if known else 0,
                 )
             )
         return blocks

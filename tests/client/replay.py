@@ -152,7 +152,9 @@ class Replay:
             self._call = asyncio.ensure_future(self._place(to))
 
     async def _place(self, to: str) -> jingle.Call:
-        return await self.peer.call(to, connect_timeout=WAIT)
+        offered = self.initiate.contents if self.initiate is not None else ()
+        media = [_medium(content.description) for content in offered] or None
+        return await self.peer.call(to, media=media, connect_timeout=WAIT)
 
     async def _send(self, to: str, path: Path) -> jingle.Transfer:
         return await self.peer.send_file(to, path, accept_timeout=WAIT)

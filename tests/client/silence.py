@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jingle.errors import TransportFailed
-from jingle.transports.base import RtpPacket, RtpParameters, RtpStatistics, Security
+from jingle.transports.base import RtpFeedback, RtpPacket, RtpParameters, RtpStatistics, Security
 
 
 class SilentStream:
@@ -27,6 +27,9 @@ class SilentStream:
     async def send(self, payload: bytes, **how: Any) -> None:
         pass
 
+    def request_keyframe(self, ssrc: int) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 
@@ -44,5 +47,10 @@ class SilentLink:
     async def ended(self) -> TransportFailed | None:
         return await self._ended
 
-    def rtp_stream(self, parameters: RtpParameters, on_packet: Callable[[RtpPacket], None]) -> SilentStream:
+    def rtp_stream(
+        self,
+        parameters: RtpParameters,
+        on_packet: Callable[[RtpPacket], None],
+        on_feedback: Callable[[RtpFeedback], None] | None = None,
+    ) -> SilentStream:
         return SilentStream()

@@ -149,16 +149,18 @@ async def test_the_browser_cancels(alice: BrowserClient, bob: tuple[jingle.Peer,
 
 
 async def test_a_call_with_pictures(world: World, alice: BrowserClient) -> None:
-    """The sound flows; the video stays in the session, and nobody sends in it."""
+    """Without --video they are received and none are sent."""
     command, jid = await answering(world, "--once")
     alice.do("call", to=jid, media=["audio", "video"])
     measured = await assert_heard_there(alice)
-    assert measured["directions"] == {"audio": "sendrecv", "video": "inactive"}
-    assert measured["sent"]["video"] == 0
+    assert measured["directions"] == {"audio": "sendrecv", "video": "sendonly"}
+    assert measured["sent"]["video"] > 10
     assert (await command.event("incoming"))["media"] == ["audio", "video"]
-    assert (await command.event("connected"))["media"] == ["audio"]
+    assert (await command.event("connected"))["media"] == ["audio", "video"]
     alice.do("end", reason="success")
-    await assert_ended(command, alice, "success")
+    ended = await assert_ended(command, alice, "success")
+    assert ended["stats"]["video"]["frames_received"] > 10
+    assert ended["stats"]["video"]["size_received"] == [320, 240]
     assert_heard_here(world.folder / "heard.wav")
 
 

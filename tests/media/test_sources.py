@@ -13,8 +13,9 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 from jingle.errors import MediaError
+from jingle.media.files import File
 from jingle.media.framing import audio_frame
-from jingle.media.sources import File, Frames
+from jingle.media.sources import Frames
 
 from .helpers import HELLO, at_once, cut, joined, likeness, pitch, play, read, run_virtual, sine, virtual, write
 

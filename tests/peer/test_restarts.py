@@ -37,6 +37,9 @@ class RestartingTransport(FakeTransport):
     async def bundle_with(self, other: object) -> None:
         raise AssertionError("nobody asks for that here")
 
+    async def unbundle(self) -> None:
+        raise AssertionError("nobody asks for that here")
+
     async def restart(self) -> None:
         self.restarts += 1
         await asyncio.sleep(0)

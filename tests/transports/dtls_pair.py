@@ -9,7 +9,7 @@ from typing import cast
 
 from aiortc import RTCCertificate, RTCIceTransport
 
-from jingle.transports.base import RtpPacket, RtpParameters, RtpStream, Security
+from jingle.transports.base import RtpFeedback, RtpPacket, RtpParameters, RtpStream, Security
 from jingle.transports.rtp_stream import RtpDtlsTransport
 
 Impairment = Callable[[bytes], Sequence[float]]
@@ -73,8 +73,13 @@ class PairedLink:
         self.wire = wire
         self.dtls = RtpDtlsTransport(cast(RTCIceTransport, wire), [RTCCertificate.generateCertificate()])
 
-    def rtp_stream(self, parameters: RtpParameters, on_packet: Callable[[RtpPacket], None]) -> RtpStream:
-        return self.dtls.rtp.open(parameters, on_packet)
+    def rtp_stream(
+        self,
+        parameters: RtpParameters,
+        on_packet: Callable[[RtpPacket], None],
+        on_feedback: Callable[[RtpFeedback], None] | None = None,
+    ) -> RtpStream:
+        return self.dtls.rtp.open(parameters, on_packet, on_feedback)
 
 
 @asynccontextmanager

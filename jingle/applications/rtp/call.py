@@ -5,17 +5,16 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import ClassVar
-
-from aiortc.codecs.base import Decoder, Encoder
 
 from ...elements.core import Role, Senders
 from ...elements.declare import Element
 from ...elements.rtp import (
     FEATURE_AUDIO,
     FEATURE_SOURCES,
+    FEATURE_VIDEO,
     NS,
+    NS_FEEDBACK,
     NS_HEADER_EXTENSIONS,
     NS_SOURCES,
     Active,
@@ -29,38 +28,15 @@ from ...elements.rtp import (
 )
 from ...errors import LocalProtocolError, RemoteProtocolError
 from ...media.base import Source
-from ...media.codecs import make_decoder, make_encoder
 from ...media.sinks import Fanout
-from ...media.switch import SwitchTrack
-from ...transports.base import DatagramLink, Kind, RtpParameters, RtpStream
-from .capabilities import Codec, select
+from ...media.video_codecs import Thread, Worker
+from ...transports.base import DatagramLink, Kind, RtpParameters
+from .capabilities import select
 from .dtmf import DIGITS
-from .negotiation import MID, Format, LocalSource, Negotiated, accepted, answer, inactive, offer
-from .receiving import AudioReceiver, ReceivedTrack
-from .sending import AudioSender
+from .media import Medium, Pictures, Sound
+from .negotiation import MID, LocalSource, Negotiated, accepted, answer, inactive, offer
+from .options import MediaOptions, SessionIdentity
 from .stats import MediaStats
-
-
-@dataclass(frozen=True, kw_only=True)
-class MediaOptions:
-    """What the user decided about codecs."""
-
-    codecs: tuple[str, ...] | None = None
-    """Names of those to use, the best first; `None` for all, in the peer's order where it offers."""
-
-    dtx: bool = False
-    """Opus: send nothing while there is nothing to hear, and ask the peer for the same (RFC 7587 section 3.1.3)."""
-
-    bit_rate: int | None = None
-    """Opus: bits per second; `None` for what suits speech. What the peer allows is not exceeded."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionIdentity:
-    """What the contents of one session share, so that the peer plays them in step (RFC 7022, RFC 8830)."""
-
-    cname: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
-    stream: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 class RtpApplication:
@@ -71,12 +47,13 @@ class RtpApplication:
         role: Ours in the session.
         name: The content's name.
         creator: Who created the content.
-        source: What to send; `None` for silence until `replace`.
+        source: What to send; `None` for silence, and no pictures, until `replace`.
         options: What the user decided.
         identity: What the contents of the session share.
         is_bundled: Whether the content will share its transport (XEP-0338).
         on_info: Called with `ringing`, `hold`, `unhold`, `mute`, `unmute` or `active` when the peer says so.
         on_dtmf: Called with each digit that the peer presses.
+        make_worker: Makes what works on pictures.
 
     Attributes:
         received: Gives what the peer sends to any number of sinks, which may be added at any time.
@@ -86,7 +63,10 @@ class RtpApplication:
 
     namespace: ClassVar[str] = NS
     kind: ClassVar[Kind] = Kind.DATAGRAM
-    features: ClassVar[tuple[str, ...]] = (NS, FEATURE_AUDIO, NS_HEADER_EXTENSIONS, NS_SOURCES, FEATURE_SOURCES)
+    features: ClassVar[tuple[str, ...]] = (
+        *(NS, FEATURE_AUDIO, FEATURE_VIDEO),
+        *(NS_FEEDBACK, NS_HEADER_EXTENSIONS, NS_SOURCES, FEATURE_SOURCES),
+    )
     infos: ClassVar[tuple[type[Element], ...]] = (Ringing, Hold, Unhold, Mute, Unmute, Active, Dtmf)
     components = 1
     """RTP and RTCP share one, or there is no call."""
@@ -99,11 +79,12 @@ class RtpApplication:
         name: str,
         creator: Role = Role.INITIATOR,
         source: Source | None = None,
-        options: MediaOptions = MediaOptions(),
+        options: MediaOptions = MediaOptions(),  # noqa: B008  (frozen)
         identity: SessionIdentity | None = None,
         is_bundled: bool = False,
         on_info: Callable[[str], None] = lambda state: None,
         on_dtmf: Callable[[str], None] = lambda digit: None,
+        make_worker: Callable[[], Worker] = Thread,
     ) -> None:
         self.medium = medium
         self.is_muted = self.is_held = False
@@ -112,21 +93,26 @@ class RtpApplication:
         self._options = options
         self._is_bundled = is_bundled
         self._on_info, self._on_dtmf = on_info, on_dtmf
-        self._codecs = select(medium, options.codecs, dtx=options.dtx)
-        identity = identity or SessionIdentity()
+        self._codecs = select(medium, options.codecs_of(medium), dtx=options.dtx)
+        self._identity = identity = identity or SessionIdentity()
         self._local = LocalSource(
-            ssrc=random.getrandbits(32), cname=identity.cname, stream=identity.stream, track=str(uuid.uuid4())
+            ssrc=random.getrandbits(32),
+            cname=identity.cname,
+            stream=identity.stream,
+            track=str(uuid.uuid4()),
+            repair_ssrc=random.getrandbits(32) if medium == "video" else None,
         )
         self._offered: RtpDescription | None = None
         self._negotiated: Negotiated | None = None
         self._may_send = self._may_receive = True
         self._source = source
-        self._switch = SwitchTrack()
-        self._track = ReceivedTrack()
-        self.received = Fanout(self._track)
-        self._stream: RtpStream | None = None
-        self._sender: AudioSender | None = None
-        self._receiver: AudioReceiver | None = None
+        self._has_started = False
+        self._medium: Medium = (
+            Pictures(options, identity.clock, make_worker)
+            if medium == "video"
+            else Sound(options, identity.clock, on_dtmf)
+        )
+        self.received = Fanout(self._medium.track)
 
     # Negotiation
 
@@ -171,7 +157,7 @@ class RtpApplication:
         self._negotiated = accepted(self._offered, _rtp(remote), self._codecs)
 
     def description_info(self, remote: Element) -> None:
-        """Take advice about parameters (XEP-0167 section 9), of which none applies to audio.
+        """Take advice about parameters (XEP-0167 section 9), of which we follow none.
 
         Raises:
             RemoteProtocolError: It is no RTP description.
@@ -185,6 +171,11 @@ class RtpApplication:
         self._may_receive = senders in (Senders.BOTH, theirs)
         self._apply()
 
+    @property
+    def is_active(self) -> bool:
+        """Whether anybody may send."""
+        return self._may_send or self._may_receive
+
     # Media
 
     async def start(self, connection: DatagramLink) -> None:
@@ -195,38 +186,50 @@ class RtpApplication:
             MediaError: The source cannot be read.
         """
         negotiated = self._negotiated
-        if negotiated is None or self._stream is not None:
+        if negotiated is None or self._has_started:
             raise LocalProtocolError("media can be started once, and after both sides have described it")
         if self._source is not None:
-            await self._source.open()
-            self._switch.replace(self._source.track())
-        self._receiver = AudioReceiver(self._track, negotiated, _decoder, self._on_dtmf)
-        parameters = RtpParameters(
+            source = await self._opened(self._source)
+            self._medium.replace(source.track())
+        self._has_started = True
+        self._medium.start(connection, self._parameters(negotiated), negotiated)
+        self._apply()
+
+    def _parameters(self, negotiated: Negotiated) -> RtpParameters:
+        sending = (*negotiated.formats, *negotiated.events)
+        return RtpParameters(
             clock_rates={id: codec.clock_rate for id, codec in negotiated.receiving.items()}
-            | {each.payload_type: each.codec.clock_rate for each in (*negotiated.formats, *negotiated.events)},
+            | {each.payload_type: each.codec.clock_rate for each in sending},
             ssrc=self._local.ssrc,
             cname=self._local.cname,
             mid=self._name if MID in negotiated.header_extensions else None,
             remote_ssrcs=negotiated.remote_ssrcs,
             header_extensions=negotiated.header_extensions,
+            feedback=negotiated.formats[0].feedback,
+            repairs=negotiated.repairs,
+            repair_with={each.payload_type: each.repair for each in sending if each.repair is not None},
+            repair_ssrc=self._local.repair_ssrc,
+            remote_repair_ssrcs=negotiated.remote_repair_ssrcs,
         )
-        self._stream = connection.rtp_stream(parameters, self._receiver.receive)
-        self._sender = AudioSender(self._switch, self._stream, negotiated, self._encoder)
-        self._apply()
 
     async def replace(self, source: Source | None) -> None:
         """Send `source` from now on, without renegotiation; `None` is silence. The source before is stopped.
 
         Raises:
-            MediaError: It cannot be read; the one before goes on.
+            MediaError: It cannot be read, or gives nothing of this medium; the one before goes on.
         """
-        if source is not None:
-            await source.open()
-        if self._stream is not None:
-            old = self._switch.replace(source.track() if source is not None else None)
+        part = await self._opened(source) if source is not None else None
+        if self._has_started:
+            old = self._medium.replace(part.track() if part is not None else None)
             if old is not None:
                 old.stop()
         self._source = source
+
+    async def _opened(self, source: Source) -> Source:
+        """What a source has of our medium, ready to be played."""
+        part = source.part("video" if self.medium == "video" else "audio", self._identity.stream)
+        await part.open()
+        return part
 
     async def send_dtmf(self, digits: str) -> None:
         """Press keys (RFC 4733); returns when the last is released, 0.17 s each.
@@ -234,29 +237,21 @@ class RtpApplication:
         Raises:
             LocalProtocolError: One is no key, the peer takes none, or media has not started.
         """
-        if self._sender is None:
-            raise LocalProtocolError("keys can be pressed once the call is connected")
-        await self._sender.send_dtmf(digits)
+        await self._medium.send_dtmf(digits)
 
     async def first_frame(self) -> float | None:
-        """Wait for sound of the peer: when it was first there, on the loop's clock; `None` where it ended without."""
-        return await self._track.first_frame()
+        """Wait for the peer's first frame: when it was there, on the loop's clock; `None` where it ended without."""
+        return await self._medium.track.first_frame()
 
     def stats(self) -> MediaStats:
         """The counters as of now; all zero before the start."""
-        codec = self._negotiated.formats[0].codec.name if self._negotiated else None
-        return MediaStats(codec=codec) if self._stream is None else MediaStats.of(self._stream.statistics, codec)
+        if not self._has_started:
+            return MediaStats(codec=self._negotiated.formats[0].codec.name if self._negotiated else None)
+        return self._medium.stats()
 
     async def stop(self, reason: str | None = None) -> None:
         """End sending and receiving, and close the sinks; safe to call twice."""
-        if self._sender is not None:
-            await self._sender.aclose()
-        self._switch.stop()
-        if self._stream is not None:
-            await self._stream.aclose()
-        if self._receiver is not None:
-            self._receiver.close()
-        self._track.stop()
+        await self._medium.aclose()
         await self.received.ended()
 
     # State that is told in session-info (XEP-0167 section 8)
@@ -310,21 +305,13 @@ class RtpApplication:
         return True
 
     def _apply(self) -> None:
-        self._switch.is_muted = self.is_muted or self.is_held
-        if self._sender is not None:
+        self._medium.steer(
+            is_muted=self.is_muted or self.is_held,
             # Whoever put us on hold does not listen, and the XEP asks us to be quiet; keeping our sound to ourselves
             # also spares an answering machine from recording it.
-            self._sender.is_paused = self.is_held_by_peer or not self._may_send
-        if self._receiver is not None:
-            self._receiver.is_enabled = self._may_receive and not self.is_held
-
-    def _encoder(self, agreed: Format) -> Encoder:
-        parameters = {**agreed.parameters, "usedtx": "1"} if self._options.dtx else agreed.parameters
-        return make_encoder(agreed.codec.name, parameters, bit_rate=self._options.bit_rate)
-
-
-def _decoder(codec: Codec) -> Decoder:
-    return make_decoder(codec.name, dict(codec.parameters))
+            is_sending=self._may_send and not self.is_held_by_peer,
+            is_listening=self._may_receive and not self.is_held,
+        )
 
 
 def _rtp(element: Element | None) -> RtpDescription:

@@ -35,6 +35,15 @@ class Codec:
     any_channels: bool = False
     """Whether the number of channels in an offer means nothing."""
 
+    feedback: tuple[str, ...] = ()
+    """The RTCP feedback that helps it (XEP-0293), type and subtype."""
+
+    repair: int | None = None
+    """The id that lost packets are offered to be repeated with (RFC 4588)."""
+
+    fitness: Callable[[Mapping[str, str]], int] = lambda parameters: 1
+    """How well the parameters of a payload type of this name are about what we do; 0 where they are not."""
+
 
 def opus_duration(payload: bytes) -> int:
     """Samples at 48 kHz in an Opus packet, from its first two bytes (RFC 6716 section 3.1); 0 for a malformed one."""
@@ -74,7 +83,36 @@ PCMA = Codec(name="PCMA", clock_rate=8000, payload_type=8)
 EVENTS_48000 = Codec(name="telephone-event", clock_rate=48_000, payload_type=110, is_event=True)
 EVENTS_8000 = Codec(name="telephone-event", clock_rate=8000, payload_type=126, is_event=True)
 
-CODECS: Mapping[str, tuple[Codec, ...]] = {"audio": (OPUS, G722, PCMU, PCMA, EVENTS_48000, EVENTS_8000)}
+
+def h264_fitness(parameters: Mapping[str, str]) -> int:
+    """Units may be cut into pieces, and the profile is baseline, best the constrained one (RFC 6184 section 8.1).
+
+    GStreamer names no profile.
+    """
+    profile = parameters.get("profile-level-id", "42e01f").lower()
+    if parameters.get("packetization-mode", "0") != "1" or not profile.startswith("42"):
+        return 0
+    return 2 if profile.startswith("42e0") else 1
+
+
+VIDEO_FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
+
+VP8 = Codec(name="VP8", clock_rate=90_000, payload_type=96, repair=97, feedback=VIDEO_FEEDBACK)
+# Constrained baseline, level 3.1: what RFC 7742 section 6.2 asks everybody for.
+H264 = Codec(
+    name="H264",
+    clock_rate=90_000,
+    payload_type=102,
+    repair=103,
+    parameters=(("level-asymmetry-allowed", "1"), ("packetization-mode", "1"), ("profile-level-id", "42e01f")),
+    feedback=VIDEO_FEEDBACK,
+    fitness=h264_fitness,
+)
+
+CODECS: Mapping[str, tuple[Codec, ...]] = {
+    "audio": (OPUS, G722, PCMU, PCMA, EVENTS_48000, EVENTS_8000),
+    "video": (VP8, H264),
+}
 """By medium, the best first."""
 
 
@@ -82,7 +120,7 @@ def select(medium: str, names: Sequence[str] | None = None, *, dtx: bool = False
     """The codecs of a medium in the order a user wants; key presses always stay.
 
     Args:
-        medium: `audio`; a medium we do not do has no codecs.
+        medium: `audio` or `video`; a medium we do not do has no codecs.
         names: Codecs to use, the best first, in any spelling of case; `None` for all.
         dtx: Ask the peer to send nothing while it is silent (RFC 7587 section 6.1).
 

@@ -11,15 +11,15 @@ Who wrote a description is not known here, so what deployed clients get wrong is
 - an answer with ids of its own: used for sending, as SDP would have it, where they mean only one thing;
 - SDES keys beside DTLS (Dino): neither read nor echoed, a peer whose keys are echoed encrypts twice.
 
-XEP-0293 feedback is not answered: no codec of ours has a use for it. `ptime` is a wish (RFC 4566 section 6) that we do
-not follow: packets of ours hold 20 ms, which everybody takes, and those of the peer may hold what they like.
+What helps against loss (XEP-0293 feedback, RFC 4588 repetition) is in `repair`. `ptime` is a wish (RFC 4566 section 6)
+that we do not follow: packets of ours hold 20 ms, which everybody takes, and those of the peer may hold what they like.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...elements.core import Senders
 from ...elements.rtp import (
@@ -29,15 +29,22 @@ from ...elements.rtp import (
     PayloadType,
     RtpDescription,
     Source,
+    SourceGroup,
     SourceParameter,
 )
 from ...errors import ApplicationFailed
 from .capabilities import Codec
+from .repair import FID, common_feedback, feedback_of, repair_sources, repair_type, repair_types
 
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
-HEADER_EXTENSIONS: Mapping[str, Mapping[str, int]] = {"audio": {AUDIO_LEVEL: 1, MID: 2}}
-"""By medium, what we can send and read (RFC 6464, RFC 8843 section 9.1), and the ids we offer it with."""
+ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+HEADER_EXTENSIONS: Mapping[str, Mapping[str, int]] = {
+    "audio": {AUDIO_LEVEL: 1, MID: 2},
+    "video": {MID: 2, ABS_SEND_TIME: 3},
+}
+"""By medium, what we can send and read (RFC 6464, RFC 8843 section 9.1), and the ids we offer it with: contents that
+share a transport must give the same id the same meaning (RFC 8843 section 9.1)."""
 
 ONE_BYTE_IDS = range(1, 15)
 """Larger ids need two-byte headers, which a peer may only be sent where both sides said so (RFC 8285 section 4.1.2)."""
@@ -47,6 +54,7 @@ NEVER_WITH_RTCP = range(64, 96)
 
 MAX_SOURCES = 32
 WORDS = {"true": "1", "false": "0"}
+PROFILE = "profile-level-id"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +67,24 @@ class LocalSource:
     """Tracks of one stream are played in step (RFC 8830)."""
 
     track: str
+    repair_ssrc: int | None = None
+    """What lost packets are repeated from, where that is agreed on."""
 
-    @property
-    def element(self) -> Source:
-        """The `<source/>`."""
-        parameters = (("cname", self.cname), ("msid", f"{self.stream} {self.track}"))
-        return Source(
-            ssrc=self.ssrc, parameters=tuple(SourceParameter(name=name, value=value) for name, value in parameters)
-        )
+    def elements(self, *, repairs: bool) -> tuple[Source, ...]:
+        """The `<source/>` elements, that of the repeated packets included where there are any."""
+        said = (("cname", self.cname), ("msid", f"{self.stream} {self.track}"))
+        parameters = tuple(SourceParameter(name=name, value=value) for name, value in said)
+        return tuple(Source(ssrc=ssrc, parameters=parameters) for ssrc in self._ssrcs(repairs))
+
+    def groups(self, *, repairs: bool) -> tuple[SourceGroup, ...]:
+        """The `<ssrc-group/>` that ties the two together, where there are two."""
+        ssrcs = self._ssrcs(repairs)
+        if len(ssrcs) < 2:
+            return ()
+        return (SourceGroup(semantics=FID, sources=tuple(Source(ssrc=ssrc) for ssrc in ssrcs)),)
+
+    def _ssrcs(self, repairs: bool) -> tuple[int, ...]:
+        return (self.ssrc,) if self.repair_ssrc is None or not repairs else (self.ssrc, self.repair_ssrc)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +97,12 @@ class Format:
 
     parameters: Mapping[str, str]
     """What the peer wants of what we send."""
+
+    feedback: frozenset[str] = frozenset()
+    """The RTCP feedback that both sides understand."""
+
+    repair: int | None = None
+    """The id that we repeat its lost packets with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +121,11 @@ class Negotiated:
 
     remote_ssrcs: frozenset[int]
     header_extensions: Mapping[str, int]
+    repairs: Mapping[int, int] = field(default_factory=dict)
+    """By payload type in which the peer repeats lost packets, that of what it repeats."""
+
+    remote_repair_ssrcs: Mapping[int, int] = field(default_factory=dict)
+    """By source of repeated packets, the one that it repeats."""
 
 
 def offer(
@@ -109,7 +138,7 @@ def offer(
     """Describe what we can send and receive.
 
     Args:
-        medium: `audio`.
+        medium: `audio` or `video`.
         codecs: What `capabilities.select` gave, the best first.
         source: What we will send from.
         is_bundled: Whether several contents will share the transport (RFC 8843).
@@ -122,12 +151,13 @@ def offer(
     return RtpDescription(
         media=medium,
         ssrc=source.ssrc,
-        payload_types=tuple(_payload_type(codec) for codec in codecs),
+        payload_types=tuple(each for codec in codecs for each in _offered(codec)),
         rtcp_mux=True,
         header_extensions=tuple(
             HeaderExtension(id=number, uri=uri) for uri, number in extensions.items() if is_bundled or uri != MID
         ),
-        sources=(source.element,),
+        source_groups=source.groups(repairs=any(codec.repair is not None for codec in codecs)),
+        sources=source.elements(repairs=any(codec.repair is not None for codec in codecs)),
     )
 
 
@@ -155,21 +185,23 @@ def answer(
     common: dict[Codec, PayloadType] = {}
     for wanted in _distinct(remote.payload_types):
         codec = _identify(wanted, codecs)
-        if codec is not None:
-            common.setdefault(codec, wanted)
+        if codec is not None and (codec not in common or _fitness(codec, wanted) > _fitness(codec, common[codec])):
+            common[codec] = wanted
     order = _ranked(common, codecs, own_order or _is_arbitrary(remote))
-    formats = [_format(codec, common[codec]) for codec in order]
+    formats = [_format(codec, common[codec], remote) for codec in order]
     extensions = _common_extensions(remote)
+    repairs = {found.repair: found.payload_type for found in formats if found.repair is not None}
     description = RtpDescription(
         media=remote.media,
         ssrc=source.ssrc,
-        payload_types=tuple(_payload_type(codec, echoing=common[codec]) for codec in order),
+        payload_types=tuple(each for found in formats for each in _answered(found, common[found.codec])),
         rtcp_mux=True,
         header_extensions=extensions,
-        sources=(source.element,),
+        source_groups=source.groups(repairs=bool(repairs)),
+        sources=source.elements(repairs=bool(repairs)),
     )
     receiving = {found.payload_type: found.codec for found in formats}
-    return description, _negotiated(remote, formats, receiving, extensions)
+    return description, _negotiated(remote, formats, receiving, extensions, repairs)
 
 
 def inactive(remote: RtpDescription) -> RtpDescription:
@@ -214,12 +246,14 @@ def accepted(local: RtpDescription, remote: RtpDescription, codecs: Sequence[Cod
         if named is not None and meant in (None, named):
             common.setdefault(named, chosen)
     order = _ranked(common, codecs, _is_arbitrary(remote))
-    formats = [_format(codec, common[codec]) for codec in order]
+    formats = [_format(codec, common[codec], remote) for codec in order]
     offered = {extension.uri: extension.id for extension in local.header_extensions}
     extensions = tuple(each for each in _common_extensions(remote) if offered.get(each.uri) == each.id)
     # Whatever was offered may come, also before the answer does (RFC 3264 section 5.1).
     receiving |= {found.payload_type: found.codec for found in formats}
-    return _negotiated(remote, formats, receiving, extensions)
+    repairs = {codec.repair: codec.payload_type for codec in codecs if codec.repair is not None}
+    repairs |= {found.repair: found.payload_type for found in formats if found.repair is not None}
+    return _negotiated(remote, formats, receiving, extensions, repairs)
 
 
 def _require_medium(medium: str, codecs: Sequence[Codec]) -> None:
@@ -253,9 +287,14 @@ def _identify(described: PayloadType, codecs: Sequence[Codec]) -> Codec | None:
         elif described.name.lower() == codec.name.lower():
             # The clock of a static id is fixed, whatever is written (XEP-0167's own example gives PCMU 16000).
             rate_fits = is_static or described.clockrate in (None, codec.clock_rate)
-            if rate_fits and (codec.any_channels or described.effective_channels == codec.channels):
+            channels_fit = codec.any_channels or described.effective_channels == codec.channels
+            if rate_fits and channels_fit and _fitness(codec, described):
                 return codec
     return None
+
+
+def _fitness(codec: Codec, described: PayloadType) -> int:
+    return codec.fitness(_parameters(described))
 
 
 def _is_arbitrary(remote: RtpDescription) -> bool:
@@ -275,24 +314,54 @@ def _ranked(common: Mapping[Codec, PayloadType], codecs: Sequence[Codec], own_or
     return order
 
 
-def _payload_type(codec: Codec, *, echoing: PayloadType | None = None) -> PayloadType:
-    channels = codec.channels if codec.channels > 1 else None
-    return PayloadType(
-        id=echoing.id if echoing else codec.payload_type,
-        name=echoing.name if echoing else codec.name,
-        clockrate=echoing.clockrate if echoing else codec.clock_rate,
-        channels=echoing.channels if echoing else channels,
+def _offered(codec: Codec) -> Iterable[PayloadType]:
+    yield PayloadType(
+        id=codec.payload_type,
+        name=codec.name,
+        clockrate=codec.clock_rate,
+        channels=codec.channels if codec.channels > 1 else None,
         parameters=tuple(Parameter(name=name, value=value) for name, value in codec.parameters),
+        feedback=feedback_of(codec.feedback),
     )
+    if codec.repair is not None:
+        yield repair_type(codec.repair, codec.payload_type, codec.clock_rate)
 
 
-def _format(codec: Codec, described: PayloadType) -> Format:
-    parameters = {
+def _answered(found: Format, echoing: PayloadType) -> Iterable[PayloadType]:
+    parameters = dict(found.codec.parameters)
+    if PROFILE in parameters and PROFILE in found.parameters:
+        # An answer may change the level only (RFC 6184 section 8.2.2).
+        parameters[PROFILE] = found.parameters[PROFILE][:4] + parameters[PROFILE][4:]
+    yield PayloadType(
+        id=echoing.id,
+        name=echoing.name,
+        clockrate=echoing.clockrate,
+        channels=echoing.channels,
+        parameters=tuple(Parameter(name=name, value=value) for name, value in parameters.items()),
+        feedback=feedback_of(name for name in found.codec.feedback if name in found.feedback),
+    )
+    if found.repair is not None:
+        yield repair_type(found.repair, echoing.id, found.codec.clock_rate)
+
+
+def _parameters(described: PayloadType) -> dict[str, str]:
+    return {
         each.name.replace("_", "-"): WORDS.get((each.value or "").lower(), each.value or "")
         for each in described.parameters
         if each.name is not None
     }
-    return Format(codec=codec, payload_type=described.id, parameters=parameters)
+
+
+def _format(codec: Codec, described: PayloadType, description: RtpDescription) -> Format:
+    # Whoever does not take retransmissions in a stream of their own gets them as the packets were.
+    repair = repair_types(description).get(described.id) if codec.repair is not None else None
+    return Format(
+        codec=codec,
+        payload_type=described.id,
+        parameters=_parameters(described),
+        feedback=common_feedback(codec.feedback, described, description),
+        repair=repair,
+    )
 
 
 def _common_extensions(remote: RtpDescription) -> tuple[HeaderExtension, ...]:
@@ -312,7 +381,9 @@ def _negotiated(
     formats: Sequence[Format],
     receiving: Mapping[int, Codec],
     extensions: Sequence[HeaderExtension],
+    repairs: Mapping[int, int],
 ) -> Negotiated:
+    repair_ssrcs = repair_sources(remote.source_groups[:MAX_SOURCES])
     ssrcs = [each.ssrc for each in remote.sources[:MAX_SOURCES]]
     if remote.ssrc is not None:
         ssrcs.append(remote.ssrc)
@@ -321,6 +392,8 @@ def _negotiated(
         formats=tuple(each for each in formats if not each.codec.is_event),
         events=tuple(each for each in formats if each.codec.is_event),
         receiving=receiving,
-        remote_ssrcs=frozenset(ssrcs),
+        remote_ssrcs=frozenset(ssrcs) - repair_ssrcs.keys(),
         header_extensions={each.uri: each.id for each in extensions},
+        repairs=repairs,
+        remote_repair_ssrcs=repair_ssrcs,
     )

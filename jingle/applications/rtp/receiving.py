@@ -14,15 +14,19 @@ from fractions import Fraction
 
 from aiortc.codecs.base import Decoder
 from aiortc.jitterbuffer import JitterFrame
-from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from ...media import AudioFrame
 from ...media.concealment import Concealer
 from ...transports.base import RtpPacket
 from .capabilities import Codec
 from .dtmf import KeyReceiver
+from .media_clock import MediaClock
 from .negotiation import Negotiated
+from .received import ReceivedTrack
 from .reorder import ReorderBuffer
+
+CLOCK = 48_000
+"""Where sound begins, in units of a second: a sample of what decoders give."""
 
 FRAME = 0.020
 """Seconds in a frame that fills a gap."""
@@ -41,55 +45,7 @@ the socket, and what they carry is not lost."""
 SOURCE_SILENCE = 0.060
 """Seconds the source we listen to must be silent before another one is taken: three ordinary packets."""
 
-QUEUED = 250
-"""Frames that wait for a reader that does not read (five seconds); then the oldest make room."""
-
 CHALLENGER_PACKETS = 10
-
-
-class ReceivedTrack(MediaStreamTrack):
-    """What is received, as a track; it ends when the content does."""
-
-    kind = "audio"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._frames: deque[AudioFrame] = deque(maxlen=QUEUED)
-        self._arrived = asyncio.Event()
-        self._first_at: float | None = None
-        self._is_settled = asyncio.Event()
-
-    def put(self, frame: AudioFrame) -> None:
-        """Hand a frame to whoever reads."""
-        if self._first_at is None:
-            self._first_at = asyncio.get_running_loop().time()
-            self._is_settled.set()
-        self._frames.append(frame)
-        self._arrived.set()
-
-    async def first_frame(self) -> float | None:
-        """Wait for the first frame: when it came, on the loop's clock; `None` where the track ended without any."""
-        await self._is_settled.wait()
-        return self._first_at
-
-    async def recv(self) -> AudioFrame:
-        """Return the next frame; after the end, those that are left.
-
-        Raises:
-            aiortc.mediastreams.MediaStreamError: The content has ended.
-        """
-        while not self._frames:
-            if self.readyState != "live":
-                raise MediaStreamError
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._frames.popleft()
-
-    def stop(self) -> None:
-        """End the track."""
-        super().stop()
-        self._is_settled.set()
-        self._arrived.set()
 
 
 class AudioReceiver:
@@ -101,6 +57,7 @@ class AudioReceiver:
         make_decoder: Makes the decoder of a codec. It may restore lost sound before what a packet holds, and gives
             nothing where the packet is damaged.
         on_key: Called with each digit pressed by the peer.
+        clock: Puts the media of the session in step.
     """
 
     def __init__(
@@ -109,6 +66,7 @@ class AudioReceiver:
         negotiated: Negotiated,
         make_decoder: Callable[[Codec], Decoder],
         on_key: Callable[[str], None],
+        clock: MediaClock | None = None,
     ) -> None:
         self.is_enabled = True
         """Whether sound is handed on; while it is not, everything else goes on."""
@@ -124,7 +82,8 @@ class AudioReceiver:
         self._timer: asyncio.TimerHandle | None = None
         self._postponed = False
         self._closed = False
-        self._position = Fraction(0)
+        self._clock = clock or MediaClock()
+        self._position: Fraction | None = None
         self._challenger: deque[RtpPacket] = deque(maxlen=CHALLENGER_PACKETS)
         self._ssrc: int | None = None
         self._last_arrival = 0.0
@@ -245,6 +204,8 @@ class AudioReceiver:
             self._fill_all(missing - max(0.0, restored))
         else:
             self._fill_all(missing + seconds)
+        if frames and restored <= 0:
+            self._clock.heard(self._place(packet.arrival), packet.sent, packet.arrival)
         for frame in frames:
             self._put(self._concealer.heard(frame))
 
@@ -277,9 +238,16 @@ class AudioReceiver:
         if frame is not None:
             self._put(frame)
 
+    def _place(self, arrival: float) -> Fraction:
+        """Where the next frame goes, in the time of the session's media."""
+        if self._position is None:
+            self._position = Fraction(self._clock.begin(arrival)).limit_denominator(CLOCK)
+        return self._position
+
     def _put(self, frame: AudioFrame) -> None:
+        place = self._place(self._loop.time())
         frame.time_base = Fraction(1, frame.sample_rate)
-        frame.pts = round(self._position * frame.sample_rate)
-        self._position += Fraction(frame.samples, frame.sample_rate)
+        frame.pts = round(place * frame.sample_rate)
+        self._position = place + Fraction(frame.samples, frame.sample_rate)
         if self.is_enabled:
             self._track.put(frame)

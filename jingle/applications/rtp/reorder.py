@@ -24,10 +24,17 @@ ON_TIME_REWARD = 0.0001
 
 
 class ReorderBuffer:
-    """The packets of one source that are not next in line yet."""
+    """The packets of one source that are not next in line yet.
 
-    def __init__(self) -> None:
-        self.wait = MIN_WAIT
+    Args:
+        capacity: Packets held behind a missing one at most.
+        waits: Seconds to wait for a missing packet, at least and at most.
+    """
+
+    def __init__(self, *, capacity: int = CAPACITY, waits: tuple[float, float] = (MIN_WAIT, MAX_WAIT)) -> None:
+        self._capacity = capacity
+        self._waits = waits
+        self.wait = waits[0]
         self._next: int | None = None
         self._held: dict[int, RtpPacket] = {}
 
@@ -47,7 +54,7 @@ class ReorderBuffer:
             self._held.clear()
             self._next = packet.sequence_number
         elif ahead < 0:
-            self.wait = min(MAX_WAIT, self.wait + LATE_PENALTY)
+            self.wait = min(self._waits[1], self.wait + LATE_PENALTY)
             return
         self._held.setdefault(packet.sequence_number, packet)
 
@@ -57,11 +64,11 @@ class ReorderBuffer:
             packet, lost = self._held.pop(self._next, None), 0
             if packet is None:
                 deadline = self.deadline
-                if len(self._held) < CAPACITY and deadline is not None and now < deadline:
+                if len(self._held) < self._capacity and deadline is not None and now < deadline:
                     return
                 first = min(self._held, key=self._ahead)
                 packet, lost = self._held.pop(first), self._ahead(first)
-            self.wait = max(MIN_WAIT, self.wait - ON_TIME_REWARD)
+            self.wait = max(self._waits[0], self.wait - ON_TIME_REWARD)
             self._next = (packet.sequence_number + 1) & 0xFFFF
             yield packet, lost
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from ...transports.base import RtpStatistics
 
@@ -27,12 +28,32 @@ class MediaStats:
     """Payload only; so are those received."""
 
     bytes_received: int = 0
+    packets_repeated: int = 0
+    """Packets that we sent once more because the peer missed them; they are not among those sent."""
+
+    packets_repaired: int = 0
+    """Lost packets that the peer sent once more, on a source of their own; they are not among those received."""
+
     codec: str | None = None
     """The name of the codec that we send with; `None` before the answer."""
 
+    frames_sent: int = 0
+    """Pictures; so are all that follow, and 0 or `None` for sound."""
+
+    frames_received: int = 0
+    """Those that were decoded."""
+
+    frames_dropped: int = 0
+    """Those that this machine was too slow to encode or to decode."""
+
+    size_sent: tuple[int, int] | None = None
+    """Width and height of the last one."""
+
+    size_received: tuple[int, int] | None = None
+
     @classmethod
-    def of(cls, statistics: RtpStatistics, codec: str | None) -> MediaStats:
-        """Take what an RTP stream counted."""
+    def of(cls, statistics: RtpStatistics, codec: str | None, **pictures: Any) -> MediaStats:
+        """Take what an RTP stream counted, and what was counted of pictures."""
         counted = dataclasses.asdict(statistics)
         told = (each.name for each in dataclasses.fields(cls))
-        return cls(codec=codec, **{name: counted[name] for name in told if name in counted})
+        return cls(codec=codec, **{name: counted[name] for name in told if name in counted}, **pictures)

@@ -14,12 +14,14 @@ import pytest
 from aiortc.rtp import is_rtcp
 
 from jingle.applications.base import Application
-from jingle.applications.rtp.call import MediaOptions, RtpApplication, SessionIdentity
+from jingle.applications.rtp.call import RtpApplication
+from jingle.applications.rtp.media import Sound
+from jingle.applications.rtp.options import MediaOptions, SessionIdentity
 from jingle.elements.core import OutOfOrder, Role, Senders
 from jingle.elements.rtp import Active, Dtmf, Hold, Mute, Ringing, RtpDescription, Unhold, Unmute
 from jingle.errors import ApplicationFailed, LocalProtocolError, MediaError, RemoteProtocolError
 from jingle.media.base import Source
-from jingle.media.sources import File
+from jingle.media.files import File
 from jingle.media.synthetic import Tone
 from jingle.transports.base import Kind, RtpPacket
 from tests.transports.dtls_pair import PairedLink, connected_links, eventually
@@ -334,9 +336,9 @@ async def test_what_is_out_of_turn_is_refused() -> None:
 
 @in_virtual_time
 async def test_a_medium_we_do_not_do_is_declined_politely() -> None:
-    app = RtpApplication("video", role=Role.RESPONDER, name="picture")
+    app = RtpApplication("smell", role=Role.RESPONDER, name="roses")
     with pytest.raises(ApplicationFailed) as failure:
-        app.answer(RtpDescription(media="video", rtcp_mux=True))
+        app.answer(RtpDescription(media="smell", rtcp_mux=True))
     assert failure.value.reason == "unsupported-applications"
     await app.stop()
 
@@ -358,7 +360,9 @@ async def test_a_source_that_cannot_be_read_is_said_to_be() -> None:
 async def test_received_packets_after_the_end_are_ignored() -> None:
     async with call(Tone(440), Tone(550)) as (a, b):
         await heard(b, 0.1)
-        receiver = b.app._receiver
+        medium = b.app._medium
+        assert isinstance(medium, Sound)
+        receiver = medium._receiver
         await b.app.stop()
         seconds = b.ear.seconds
         assert receiver is not None

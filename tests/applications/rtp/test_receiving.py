@@ -13,7 +13,8 @@ from jingle.applications.rtp import receiving
 from jingle.applications.rtp.capabilities import EVENTS_8000, G722, OPUS, PCMU, Codec, select
 from jingle.applications.rtp.dtmf import press
 from jingle.applications.rtp.negotiation import LocalSource, Negotiated, answer, offer
-from jingle.applications.rtp.receiving import MAX_FILL, QUEUED, AudioReceiver, ReceivedTrack
+from jingle.applications.rtp.received import QUEUED, ReceivedTrack
+from jingle.applications.rtp.receiving import MAX_FILL, AudioReceiver
 from jingle.media.codecs import make_decoder, make_encoder
 from jingle.media.framing import Samples
 from jingle.transports.base import RtpPacket
@@ -306,8 +307,8 @@ async def test_on_hold_keys_are_heard_and_sound_is_not() -> None:
 @in_virtual_time
 async def test_frames_nobody_reads_are_bounded() -> None:
     peer = Peer()
-    peer.feed(encode(beep(QUEUED * 0.02 + 2)))
-    assert len(peer.track._frames) == QUEUED
+    peer.feed(encode(beep(QUEUED["audio"] * 0.02 + 2)))
+    assert len(peer.track._frames) == QUEUED["audio"]
     peer.receiver.close()
 
 

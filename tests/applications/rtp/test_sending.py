@@ -51,9 +51,19 @@ class Recording:
         self.sent: list[Sent] = []
 
     async def send(
-        self, payload: bytes, *, payload_type: int, timestamp: int, marker: bool = False, audio_level: int | None = None
+        self,
+        payload: bytes,
+        *,
+        payload_type: int,
+        timestamp: int,
+        marker: bool = False,
+        audio_level: int | None = None,
+        captured: float | None = None,
     ) -> None:
         self.sent.append(Sent(payload, payload_type, timestamp & 0xFFFFFFFF, marker, audio_level))
+
+    def request_keyframe(self, ssrc: int) -> None:
+        raise AssertionError
 
     async def aclose(self) -> None:
         return
