@@ -93,6 +93,11 @@ class LiveContent:
         return self._proposed is not None
 
     @property
+    def is_link(self) -> bool:
+        """Whether it is connected by a link, over which the peer may be there whatever its server says."""
+        return self.connection is not None and self.transport.kind is Kind.DATAGRAM
+
+    @property
     def is_bundled(self) -> bool:
         """Whether it shares its link with other contents."""
         return isinstance(self.transport, Bundling) and self.transport.is_shared

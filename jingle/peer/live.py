@@ -20,7 +20,7 @@ from ..errors import ApplicationFailed, JingleError, LocalProtocolError, MediaEr
 from ..session import events
 from ..session.engine import Session
 from ..session.state import SessionState
-from ..transports.base import Hiding, Kind, Restarting
+from ..transports.base import DatagramLink, Hiding, Kind, Restarting
 from .content import LiveContent
 from .negotiation import Negotiation
 from .outbox import Info, Outbox
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 MAX_BACKLOG = 256
 """Events of one session that may wait for slow transports; a peer that sends more is cut off."""
+
+SIGN_OF_LIFE = 1.0
+"""Seconds for a peer that its server says is gone to answer on the link of a call."""
 
 TERMINATE_TIMEOUT = 1.0
 """Seconds to wait for the answer to our session-terminate before transports are closed under it."""
@@ -212,6 +215,21 @@ class LiveSession:
     def is_running(self) -> bool:
         """Whether something can still be said in it."""
         return self.session.state in (SessionState.PENDING, SessionState.ACTIVE)
+
+    def lose_sight(self, text: str) -> None:
+        """Take it that no stanza reaches the peer: a call goes on while its media does, everything else has ended."""
+        links = [content.connection for content in self.contents.values() if content.is_link]
+        if self.session.state is SessionState.ACTIVE and links:
+            self.spawn(self._outlive(links, text))
+        else:
+            self.terminate("gone", text)
+
+    async def _outlive(self, links: Sequence[DatagramLink], text: str) -> None:
+        if any(await asyncio.gather(*(link.responds(SIGN_OF_LIFE) for link in links))):
+            # It ends with the media at the latest, when consent expires; or the peer comes back under the same address.
+            log.info("session %s: %s, and the media goes on", self.sid, text)
+        else:
+            self.terminate("gone", text)
 
     def act(self, call: Callable[[Session], Any]) -> None:
         """Call a method of the engine and carry out what follows.

@@ -16,6 +16,7 @@ from ..elements.core import Action, Content, Group, Reason, ReasonCondition, Rol
 from ..elements.declare import Element
 from ..errors import ApplicationFailed, ProtocolError, TransportFailed
 from ..session import events
+from ..session.answers import GONE
 from ..transports.base import Kind
 from .content import LiveContent
 
@@ -81,11 +82,8 @@ class Negotiation:
             case events.SecurityInfo(content=id, security=security):
                 if (secured := self._live.contents.get(id.name)) is not None and secured.precondition is not None:
                     secured.precondition.accept(security)
-            case events.Refused(action=Action.TRANSPORT_INFO, jingle=why_jingle, text=text) if (
-                why_jingle != "tie-break"
-            ):
-                for informed in list(self._live.contents.values()):
-                    await informed.take_refusal(text or f"the peer refuses it: {event.condition}")
+            case events.Refused():
+                await self._take_refusal(event)
             case events.TransportReplaced(content=id, transport=transport):
                 await self._take_replacement(id, transport)
             case events.TransportAccepted(content=id, transport=transport):
@@ -220,6 +218,13 @@ class Negotiation:
             await self._let_explain(failure)
             return
         self._live.act(lambda session: session.replace_transport(content.id, described))
+
+    async def _take_refusal(self, event: events.Refused) -> None:
+        if event.action is Action.TRANSPORT_INFO and event.jingle != "tie-break":
+            for content in list(self._live.contents.values()):
+                await content.take_refusal(event.text or f"the peer refuses it: {event.condition}")
+        if event.condition in GONE:
+            self._live.lose_sight(event.text or "no stanza reaches the peer")
 
     def _take_info(self, payload: Element) -> None:
         for content in self._live.active:

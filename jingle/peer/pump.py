@@ -252,7 +252,12 @@ class Pump:
                 session.refused(token, error.condition, error.jingle, error.text)
             self.handle(session, session.take_events())
 
-        self.binding.send_request(session.peer, jingle, answered)
+        if session.local == self.dispatcher.local:
+            self.binding.send_request(session.peer, jingle, answered)
+        else:
+            # The stream came back as another session: to the peer, whatever we say comes from somebody else.
+            unsaid = SignallingError("gone", "our own address has changed")
+            asyncio.get_running_loop().call_soon(answered, unsaid)
 
     def _admit(self, session: Session, event: events.SessionInitiated) -> None:
         live = self._live(session)
@@ -463,5 +468,5 @@ class Pump:
     def _receive_unavailable(self, jid: str) -> None:
         for live in list(self.sessions.values()):
             if live.peer == jid:
-                live.terminate("gone", "the peer went offline")
+                live.lose_sight("the peer went offline")
         self.on_unavailable(jid)

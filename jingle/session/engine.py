@@ -195,7 +195,9 @@ class Session(TransportActions):
         """Take the error that one of our requests got; then take events.
 
         The session has ended when the session-initiate or session-accept was refused, or when the error says that the
-        peer does not know the session or is not there. A refused content-add or transport-replace counts as rejected.
+        peer does not know the session, or is not there before it was accepted. Afterwards that says no more than that
+        no stanza reaches the peer: the program knows whether anything else does. A refused content-add or
+        transport-replace counts as rejected.
 
         Args:
             token: Of the request.
@@ -211,7 +213,8 @@ class Session(TransportActions):
         if self.state is SessionState.ENDED:
             return
         reason = Reason(condition=REFUSALS.get(condition, ReasonCondition.GENERAL_ERROR), text=text)
-        if request.action is Action.SESSION_INITIATE or jingle == "unknown-session" or condition in GONE:
+        is_lost = jingle == "unknown-session" or (condition in GONE and self.state is SessionState.PENDING)
+        if request.action is Action.SESSION_INITIATE or is_lost:
             self._end(reason, by_peer=True)
         elif request.action is Action.SESSION_ACCEPT:
             # The peer knows the session, so it has to be told.

@@ -276,6 +276,10 @@ class DatagramLink(Protocol):
         """Always `DTLS` for calls."""
         ...
 
+    async def responds(self, patience: float) -> bool:
+        """Whether the peer answers on the link within so many seconds, so that it is there whatever its server says."""
+        ...
+
     @property
     def dtls(self) -> Any:
         """The `aiortc.RTCDtlsTransport` that RTP and SCTP sit on."""

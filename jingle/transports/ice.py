@@ -384,6 +384,10 @@ class IceConnection(aioice.Connection):
         await self._consent.keep()
         self._lose(f"the peer has not answered for {self._settings.consent_expiry:.0f} s")
 
+    async def responds(self, patience: float) -> bool:
+        """Whether the peer answers on the selected pair within so many seconds."""
+        return not self._closing and await self._consent.is_answered(patience)
+
     def _check_consent(self, grant: Callable[[float], None]) -> ConsentCheck | None:
         pair = self._nominated.get(COMPONENT)
         if pair is None:

@@ -139,6 +139,10 @@ class IceAgent:
         """The address of this machine that data is sent from; `None` where a relay hides it, or nothing is sent yet."""
         return self._current.base if self._current else None
 
+    async def responds(self, patience: float) -> bool:
+        """Whether the peer answers on the path in use within so many seconds."""
+        return self._current is not None and not self.lost and await self._current.responds(patience)
+
     @property
     def path(self) -> Path | None:
         """The selected pair, once there is one."""

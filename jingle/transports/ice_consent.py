@@ -79,7 +79,7 @@ class Consent:
         try:
             while self._left > 0:
                 next_check = loop.time() + self._interval * random.uniform(0.8, 1.2)
-                if not await self._is_answered() and self._left > 0:
+                if not await self.is_answered(min(self._patience, max(0.0, self._left))) and self._left > 0:
                     self._on_failing()
                 await asyncio.sleep(min(max(0.0, next_check - loop.time()), max(0.0, self._left)))
         finally:
@@ -90,13 +90,17 @@ class Consent:
     def _left(self) -> float:
         return self._granted + self._expiry - asyncio.get_running_loop().time()
 
-    async def _is_answered(self) -> bool:
-        """Check; where nothing comes back soon, check again: not a retransmission, which the RFC forbids."""
+    async def is_answered(self, patience: float) -> bool:
+        """Check; where nothing comes back soon, check again: not a retransmission, which the RFC forbids.
+
+        Args:
+            patience: Seconds to wait for any answer.
+        """
         self._answered.clear()
         for _ in range(CHECKS):
             self._send()
             try:
-                async with asyncio.timeout(min(self._patience / CHECKS, max(0.0, self._left))):
+                async with asyncio.timeout(patience / CHECKS):
                     await self._answered.wait()
             except TimeoutError:
                 continue

@@ -164,6 +164,10 @@ class IceDtlsLink:
         """Open the RTP stream of one content (see `DatagramLink.rtp_stream`)."""
         return self._dtls.rtp.open(parameters, on_packet, on_feedback)
 
+    async def responds(self, patience: float) -> bool:
+        """Whether the peer answers on the link within so many seconds, so that it is there whatever its server says."""
+        return not self._ended.done() and await self._agent.responds(patience)
+
     async def ended(self) -> TransportFailed | None:
         """Wait until the link is over: the cause comes back, or `None` if it was us who closed it.
 

@@ -73,6 +73,10 @@ class PairedLink:
         self.wire = wire
         self.dtls = RtpDtlsTransport(cast(RTCIceTransport, wire), [RTCCertificate.generateCertificate()])
 
+    async def responds(self, patience: float) -> bool:
+        """Both ends are here."""
+        return True
+
     def rtp_stream(
         self,
         parameters: RtpParameters,
