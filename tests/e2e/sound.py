@@ -25,6 +25,9 @@ SECTION = RATE
 SLIP = RATE * 2 // 5
 """Samples by which a section may lie off the whole: where a process stood still, what follows is heard later."""
 
+BESIDE = RATE // 2
+"""Samples at both ends of a recording that `longest_silence` leaves aside: a tone begins and ends there."""
+
 Samples = NDArray[np.float64]
 
 
@@ -95,6 +98,18 @@ def _longest_gap(original: Samples, part: Samples) -> float:
     longest = run = 0
     for expected, silent in zip(sounding, missing, strict=True):
         run = run + 1 if expected and silent else 0
+        longest = max(longest, run)
+    return longest * FRAME / RATE
+
+
+def longest_silence(path: Path) -> float:
+    """Seconds of the longest silence in the recording of a tone, its beginning and its end aside."""
+    samples = read(path)[BESIDE:-BESIDE]
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    loudness = np.sqrt((frames**2).mean(axis=1))
+    longest = run = 0
+    for is_silent in loudness < loudness.max() / 4:
+        run = run + 1 if is_silent else 0
         longest = max(longest, run)
     return longest * FRAME / RATE
 

@@ -14,12 +14,19 @@ import pytest
 
 from tests.servers.loopback import loopback
 from tests.servers.namespace import network
+from tests.servers.prosody import HIBERNATION, prosody
 
 from .commands import SPEECH, Command, Commands, clean_environment
 from .conftest import World
 from .endings import both_connected, ended, ended_well, now
 from .proxy import Proxy, proxy
-from .sound import assert_heard
+from .sound import assert_heard, longest_silence
+
+GAP = 0.2
+"""Seconds of silence that nobody minds; nothing should be lost here, but a busy machine may be late."""
+
+HANG_UP = 5.0
+"""Seconds until a hang-up is heard where only the end of the media tells of it."""
 
 
 @pytest.fixture
@@ -157,6 +164,78 @@ async def test_media_goes_on_while_the_connection_is_lost(world: World, line: Pr
     assert event["stats"]["audio"]["packets_received"] > 480
     assert event["stats"]["audio"]["packets_lost"] == 0
     assert_heard(world.folder / "heard.wav", SPEECH)
+
+
+@pytest.mark.server
+async def test_a_connection_is_lost_for_longer_than_the_server_waits(on_prosody: World) -> None:
+    """Bob is told that alice is gone and hears that she is not; she comes back under her address, and hangs up."""
+    world = on_prosody
+    async with proxy(world.server.port) as line:
+        bob = await world.answer("--once", "--play", "tone", "--record", "bob.wav")
+        alice = await call_over(world, line, "--play", "tone", "--record", "alice.wav", "--trace", "trace")
+        await both_connected(alice, bob)
+        await asyncio.sleep(0.5)
+        line.cut()
+        await asyncio.sleep(HIBERNATION + 2)
+        line.mend()
+        await connection(world, "trace", "restarted")
+        await hang_up(alice, bob)
+    for name in ("alice.wav", "bob.wav"):
+        assert longest_silence(world.folder / name) <= GAP
+
+
+@pytest.mark.server
+async def test_a_server_dies_and_comes_back(run: Commands, tmp_path: Path) -> None:
+    """It has forgotten both streams; the call has not, and can be hung up as if nothing had been."""
+    with prosody(tmp_path / "prosody") as server:
+        world = World(server, run)
+        bob = await world.answer("--once", "--play", "tone", "--record", "bob.wav", "--trace", "bob")
+        alice = await world.call("--play", "tone", "--record", "alice.wav", "--trace", "alice")
+        await both_connected(alice, bob)
+        await asyncio.sleep(0.5)
+        server.process.kill()
+        server.process.wait()
+        await asyncio.sleep(2)
+        server.start()
+        for name in ("alice", "bob"):
+            await connection(world, name, "restarted")
+        await hang_up(alice, bob)
+    for name in ("alice.wav", "bob.wav"):
+        assert longest_silence(world.folder / name) <= GAP
+
+
+@pytest.mark.server
+async def test_a_server_dies_for_good(run: Commands, tmp_path: Path) -> None:
+    """Nothing can be said any more: a hang-up is heard by the end of the media, at once."""
+    with prosody(tmp_path / "prosody") as server:
+        world = World(server, run)
+        bob = await world.answer("--once", "--play", "tone")
+        alice = await world.call("--play", "tone")
+        await both_connected(alice, bob)
+        server.process.kill()
+        server.process.wait()
+        await asyncio.sleep(2)
+        assert not alice.told("ended") + bob.told("ended")
+        since = alice.interrupt()
+        assert (await alice.event("ended"))["reason"] == "success"
+        await ended(bob, "connectivity-error", since=since, exit=5, within=HANG_UP)
+        assert await alice.exit() == 130
+
+
+async def connection(world: World, trace: str, state: str) -> None:
+    """Wait until the trace tells this of the connection."""
+    async with asyncio.timeout(20):
+        while state not in [each.get("connection") for each in world.trace(trace)]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
+
+
+async def hang_up(alice: Command, bob: Command) -> None:
+    """Alice does; both call it a success."""
+    alice.interrupt()
+    for side, status in ((alice, 130), (bob, 0)):
+        assert (await side.event("ended"))["reason"] == "success", side
+        assert await side.exit() == status, side
 
 
 async def test_a_hang_up_while_the_connection_is_lost_arrives_later(world: World, line: Proxy) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 
 from tests.servers.doorway import doorways
@@ -17,7 +15,7 @@ from tests.servers.namespace import change_address, linked_networks, run
 from .commands import Command, Event
 from .conftest import World
 from .endings import both_connected, now
-from .sound import FRAME, RATE, read
+from .sound import longest_silence
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -29,9 +27,6 @@ RECONNECTED = 3.0
 
 SETTLED = 1.0
 """Seconds of sound before anything happens to it."""
-
-BESIDE = RATE // 2
-"""Samples at both ends of a recording that are not looked at: the tone begins and ends there."""
 
 
 class Machines(NamedTuple):
@@ -55,18 +50,6 @@ async def changed(command: Command, state: str, *, after: float) -> Event:
         while not (found := [each for each in command.told("network", state=state) if each["time"] > after]):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return found[0]
-
-
-def longest_silence(path: Path) -> float:
-    """Seconds of the longest silence in the recording of a tone."""
-    samples = read(path)[BESIDE:-BESIDE]
-    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
-    loudness = np.sqrt((frames**2).mean(axis=1))
-    longest = run = 0
-    for is_silent in loudness < loudness.max() / 4:
-        run = run + 1 if is_silent else 0
-        longest = max(longest, run)
-    return longest * FRAME / RATE
 
 
 async def in_call(world: World, machines: Machines) -> tuple[Command, Command]:

@@ -42,6 +42,12 @@ class FakeLink:
     async def ended(self) -> TransportFailed | None:
         return await asyncio.shield(self._ended)
 
+    is_alive = True
+
+    async def responds(self, patience: float) -> bool:
+        await asyncio.sleep(0)
+        return self.is_alive
+
     def lose(self, failure: TransportFailed | None) -> None:
         self._ended.set_result(failure)
 

@@ -307,6 +307,38 @@ async def test_a_terminate_that_comes_behind_the_end_of_the_link(it: Stage, befo
     assert "session-terminate" not in it.actions()
 
 
+@pytest.mark.parametrize("how", ["presence", "error"])
+@pytest.mark.parametrize("is_alive", [True, False])
+async def test_a_peer_that_no_stanza_reaches(it: Stage, how: str, is_alive: bool) -> None:
+    """Its server says it is gone; whether it is, the media knows."""
+    live = await connected(it)
+    (way,) = it.transports
+    assert way.link is not None
+    way.link.is_alive = is_alive
+    if how == "presence":
+        it.binding.on_unavailable(PEER)
+    else:
+        live.inform(payload("mute"))
+        it.last(Action.SESSION_INFO).answer(SignallingError("service-unavailable"))
+    await settle()
+    assert live.is_running is is_alive
+    if not is_alive:
+        assert (await asyncio.wait_for(live.ended, 1)).reason == "gone"
+
+
+async def test_after_our_address_has_changed_nothing_is_said_in_its_name(it: Stage) -> None:
+    live = await connected(it)
+    before = it.actions()
+    it.pump.moved("juliet@capulet.example/chamber")
+    live.inform(payload("mute"))
+    await settle()
+    assert it.actions() == before
+    assert live.is_running
+    ending = await live.close("success")
+    assert it.actions() == before
+    assert ending.reason == "success"
+
+
 # What the peer says on the way
 
 

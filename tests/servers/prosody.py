@@ -6,7 +6,8 @@ import contextlib
 import datetime
 import ipaddress
 import itertools
-from collections.abc import Iterator, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -72,7 +73,12 @@ class Prosody(XmppServer):
 
     Attributes:
         websocket: Where clients in browsers connect (RFC 7395).
+        process: What runs.
+        start: Runs it again, after its process was ended.
     """
+
+    process: subprocess.Popen[bytes]
+    start: Callable[[], None]
 
     def __init__(self, folder: Path, port: int, *, proxy_port: int, http_port: int, offers_relay: bool) -> None:
         super().__init__(port=port, ca_file=folder / "certs" / "localhost.crt")
@@ -126,8 +132,16 @@ def prosody(folder: Path, turn: Coturn | None = None) -> Iterator[Prosody]:
             turn=TURN.format(turn=turn) if turn is not None else "",
         )
     )
-    with running([program, "--config", str(config), "-F"], port=port, also=(http_port,), folder=folder):
-        yield Prosody(folder, port, proxy_port=proxy_port, http_port=http_port, offers_relay=turn is not None)
+    server = Prosody(folder, port, proxy_port=proxy_port, http_port=http_port, offers_relay=turn is not None)
+    command = [program, "--config", str(config), "-F"]
+    with contextlib.ExitStack() as lives:
+
+        def start() -> None:
+            server.process = lives.enter_context(running(command, port=port, also=(http_port,), folder=folder))
+
+        server.start = start
+        start()
+        yield server
 
 
 def write_certificate(folder: Path, name: str = "localhost") -> Path:

@@ -420,6 +420,19 @@ def test_any_request_tells_that_the_peer_has_forgotten_or_gone() -> None:
         assert romeo.take_events()[1:] == [SessionEnded(reason=reason, by_peer=True)]
 
 
+def test_once_it_is_accepted_a_peer_that_no_stanza_reaches_may_be_there_all_the_same() -> None:
+    """The program knows whether the media goes on; that the peer knows no such session is the end in any case."""
+    romeo = initiated()
+    receive(romeo, jingle(A.SESSION_ACCEPT, content()))
+    tokens = [romeo.ping(), romeo.ping()]
+    romeo.take_events()
+    romeo.refused(tokens[0], "service-unavailable")
+    assert romeo.take_events() == [Refused(token=tokens[0], action=A.SESSION_INFO, condition="service-unavailable")]
+    assert romeo.state is SessionState.ACTIVE
+    romeo.refused(tokens[1], "item-not-found", "unknown-session")
+    assert romeo.take_events()[1:] == [SessionEnded(reason=Reason(condition=ReasonCondition.GONE), by_peer=True)]
+
+
 def test_refused_information_changes_nothing() -> None:
     romeo = initiated()
     token = romeo.info(payload())
