@@ -238,7 +238,7 @@ def _shell(element: Element, kept: dict[str, str], children: list[Element]) -> E
 
 def bare(part: Element | None, remarkable: list[Element]) -> Element | None:
     """Return a description or transport without what `collect` takes out of it: text could not carry it on."""
-    if part is None or not any(each.extra or each.extra_attributes for each in remarkable):
+    if part is None or not any(each.extra_attributes or _foreign(each) for each in remarkable):
         return part
     return _stripped(part)
 

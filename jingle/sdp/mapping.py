@@ -241,10 +241,10 @@ def _session_to_elements(description: SessionDescription, sid: str) -> tuple[Sdp
         fields["origin"] = format_origin(origin)
     if name != "-":
         fields["name"] = name
-    lines = session_lines(dataclasses.replace(description, groups=()))
+    lines = session_lines(description)
     if lines[:1] == ["t=0 0"] and not description.timing[1:]:
         del lines[0]
-    said = carried([each for each in lines if not each.startswith(f"a={JINGLE_ONLY}")])
+    said = carried([each for each in lines if not each.startswith(("a=group:", f"a={JINGLE_ONLY}"))])
     fields |= {field: value for field, value in said.items() if value}
     return (SdpSession(**fields),) if fields else ()
 
