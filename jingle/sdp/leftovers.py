@@ -184,15 +184,18 @@ def find_remarkable(part: Element | None) -> list[Element]:
     for each in found:
         values, kind = each.__dict__, each.__class__
         holding, may_leave = _WALKS.get(kind) or _walk(kind)
-        if values["extra"] or values["extra_attributes"]:
+        whole: set[int] = set()
+        if may_leave and (kind is not rtp.PayloadType or None in (values["name"], values["clockrate"])):
             remarkable.append(each)
-        elif may_leave and (kind is not rtp.PayloadType or values["name"] is None or values["clockrate"] is None):
+            if kind in LEFT:
+                whole = {id(child) for child in LEFT[kind](each)[1]}  # and so with all that is in it
+        elif values["extra"] or values["extra_attributes"]:
             remarkable.append(each)
         for field in holding:
             value = values[field]
             if value.__class__ is tuple:
-                found += value
-            elif value is not None and not (field == "encryption" and not value.cryptos):
+                found += [child for child in value if id(child) not in whole] if whole else value
+            elif value is not None and id(value) not in whole:
                 found.append(value)
     return remarkable
 

@@ -49,7 +49,7 @@ def _messages(found: tuple[rtp.Feedback, ...]) -> tuple[rtp.Feedback, ...]:
 
 
 def _message(found: rtp.Feedback) -> rtp.Feedback:
-    _vocabulary(found.type if found.subtype is None else f"{found.type}{found.subtype or ' '}", "feedback")
+    _vocabulary(found.type if found.subtype is None else f"{found.type or ' '}{found.subtype or ' '}", "feedback")
     if not found.parameters:
         return found
     if found.subtype is None:

@@ -417,6 +417,21 @@ def test_payload_types_of_one_number_and_raw_candidates_of_any_kind() -> None:
     assert jingle_of("\n".join(lines)).contents == source.contents
 
 
+def test_what_is_carried_as_a_whole_is_carried_once() -> None:
+    candidates = "".join(
+        f"<candidate component='{n}' ip='192.0.2.1' port='9' x='{n}'><y xmlns='urn:y'/></candidate>" for n in (1, 7)
+    )
+    jingle = one(transport=f"<transport xmlns='urn:xmpp:jingle:transports:raw-udp:1' z='0'>{candidates}</transport>")
+    text = sdp.format(sdp.from_jingle(jingle, role=Role.INITIATOR))
+    assert text.count("urn:y") == 2
+    found = jingle_of(text).contents[0].transport
+    assert isinstance(found, raw_udp.RawUdpTransport)
+    assert [(each.component, len(each.extra), each.extra_attributes) for each in found.candidates] == [
+        (1, 1, (("x", "1"),)),
+        (7, 1, (("x", "7"),)),
+    ]
+
+
 def test_what_has_lost_its_place_is_left_out() -> None:
     gone = "<payload-type xmlns='urn:xmpp:jingle:apps:rtp:1' id='9' x='1'/>"
     text = f"{HEAD}m=audio 9 RTP/AVP 0\na=mid:0\na=jingle-element:{gone}"
@@ -467,6 +482,7 @@ REFUSED: list[tuple[Jingle, str]] = [
     (audio("<payload-type id='96'><parameter name='a' value='b&#10;c'/></payload-type>"), "parameter"),
     (audio("<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='a b'/>"), "feedback"),
     (audio("<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='a' subtype=''/>"), "feedback"),
+    (audio("<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='' subtype='a'/>"), "feedback"),
     (
         audio("<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='a'><parameter name='b c'/></rtcp-fb>"),
         "parameter",
