@@ -156,23 +156,26 @@ class Call:
         return None if heard is None or accepted is None else heard - accepted
 
     async def record(self, path: str | PathLike[str], *, seconds: float | None = None) -> None:
-        """Record what the peer says until the call ends, or for `seconds`.
+        """Record what the peer sends until the call ends, or for `seconds`.
 
         Args:
-            path: `.wav`, `.ogg`, `.webm`, `.mkv` or `.mp4`.
+            path: `.wav`, `.ogg`, `.webm`, `.mkv` or `.mp4`; the last three hold pictures too.
             seconds: How long; `None` until the call ends.
 
         Raises:
             MediaError: It cannot be written there, or could not be any more in the middle.
         """
-        recorder = Recorder(path)
+        applications = rtp_applications(self._live)
+        recorder = Recorder(path, media=[each.kind_of_frames for each in applications])
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         recorder.on_error = lambda error: None if broken.done() else broken.set_exception(error)
-        await self.audio.add(recorder)
+        added = [(each, await each.record(recorder)) for each in applications]
         try:
             await first(self._live.ended, broken, timeout=seconds)
         finally:
-            await self.audio.remove(recorder)
+            for application, part in added:
+                if part is not None:
+                    await application.received.remove(part)
             if broken.done():
                 broken.result()
             broken.cancel()

@@ -15,12 +15,13 @@ from ..elements.declare import Element
 from ..elements.rtp import RtpDescription
 from ..errors import LocalProtocolError, MediaError, SessionEnded
 from ..media.base import Source
+from ..media.recorder import Recorder
 from ..peer.live import LiveSession, reason_of
 from ..peer.pump import Pump
 from ..session import initiation_events as proposals
 from .call import Call, first, wanted_media
 from .opening import Opening
-from .plan import MediaPlan, Recording, prepared
+from .plan import MediaPlan, prepared
 from .session import ANSWER_TIMEOUT, common_groups, raise_end, tell_the_end, until_connected
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class IncomingCall:
         plan = MediaPlan.of(audio, video, media, record, hang_up_at_end)
 
         async def start() -> Call:
-            async with prepared(plan) as recorder:
+            async with prepared(plan, [each for each in self.media if plan.wants(each)]) as recorder:
                 return await self.connect(plan, recorder, timeout=connect_timeout, relay_only=relay_only)
 
         return Opening(start)
@@ -169,7 +170,7 @@ class IncomingCall:
                 self._tell_the_end(reason, text)
 
     async def connect(
-        self, plan: MediaPlan, recorder: Recording | None, *, timeout: float | None, relay_only: bool
+        self, plan: MediaPlan, recorder: Recorder | None, *, timeout: float | None, relay_only: bool
     ) -> Call:
         """Proceed, accept and connect with what is open already; see `accept`."""
         if self.gone.done():
@@ -222,7 +223,7 @@ class IncomingCall:
         with contextlib.suppress(LocalProtocolError):  # it came, and has finished
             self._pump.act(lambda machine: machine.abandon(self.sid))
 
-    async def _take_part(self, live: LiveSession, plan: MediaPlan, recorder: Recording | None) -> None:
+    async def _take_part(self, live: LiveSession, plan: MediaPlan, recorder: Recorder | None) -> None:
         """Say what we send and receive in each content, and get ready for it.
 
         Raises:
@@ -241,9 +242,7 @@ class IncomingCall:
                 continue
             content.narrow(senders)
             await application.replace(source)
-            sink = recorder.sink(application.medium) if recorder is not None else None
-            if sink is not None:
-                await application.received.add(sink)
+            await application.record(recorder)
         if not live.active:
             raise LocalProtocolError("nothing that the caller offers would be taken")
 

@@ -16,6 +16,7 @@ from ..elements.rtp import NS as NS_RTP
 from ..elements.rtp import RtpDescription
 from ..errors import LocalProtocolError, SessionEnded, SignallingError
 from ..media.base import Kind
+from ..media.recorder import Recorder
 from ..peer.content import LiveContent
 from ..peer.live import LiveSession
 from ..session import events
@@ -26,7 +27,7 @@ from ..transports.base import Kind as TransportKind
 from ..transports.base import Transport
 from .call import Call, first
 from .incoming import IncomingCall
-from .plan import MediaPlan, Recording, prepared
+from .plan import MediaPlan, prepared
 from .session import ANSWER_TIMEOUT, bundle, tell_the_end, until_accepted, until_connected
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class OutgoingCall:
     async def place(self) -> Call:
         """Ring, connect, and return the call; see `Peer.call`."""
         plan = self._plan
-        async with prepared(plan.media) as recorder:
+        async with prepared(plan.media, plan.media.offered) as recorder:
             self._peer.outgoing[self.id] = self
             try:
                 device = await self._direct_device()
@@ -76,7 +77,7 @@ class OutgoingCall:
             finally:
                 self._peer.outgoing.pop(self.id, None)
 
-    async def _take_theirs(self, offer: IncomingCall, recorder: Recording | None) -> Call:
+    async def _take_theirs(self, offer: IncomingCall, recorder: Recorder | None) -> Call:
         """They called us at the same moment, and theirs stands: answering it is what both sides want."""
         plan = self._plan
         return await offer.connect(plan.media, recorder, timeout=plan.connect_timeout, relay_only=plan.relay_only)
@@ -186,7 +187,7 @@ class OutgoingCall:
 
     # The session
 
-    async def _go_on(self, device: str, recorder: Recording | None) -> LiveSession:
+    async def _go_on(self, device: str, recorder: Recorder | None) -> LiveSession:
         """Initiate the session that was proposed; whoever waits for it hears where that comes to nothing."""
         try:
             return await self._initiate(device, recorder)
@@ -195,14 +196,12 @@ class OutgoingCall:
             self._over("cancel", None)
             raise
 
-    async def _initiate(self, device: str, recorder: Recording | None) -> LiveSession:
+    async def _initiate(self, device: str, recorder: Recorder | None) -> LiveSession:
         identity, media = SessionIdentity(), self._plan.media.offered
         contents: list[LiveContent] = []
         for medium in media:
             application = self._application(medium, device, identity, is_bundled=len(media) > 1)
-            sink = recorder.sink(medium) if recorder is not None else None
-            if sink is not None:
-                await application.received.add(sink)
+            await application.record(recorder)
             contents.append(self._content(application, device))
         for content in contents[1:]:
             await content.bundle_with(contents[0])
@@ -258,7 +257,7 @@ class OutgoingCall:
         if not isinstance(offer, IncomingCall):
             raise SessionEnded("alternative-session", "both sides called, and the peer's call came to nothing")
         # What was to be recorded into was closed with our session; nothing had been heard in it.
-        async with prepared(MediaPlan(record=plan.media.record)) as recorder:
+        async with prepared(MediaPlan(record=plan.media.record), offer.media) as recorder:
             return await self._take_theirs(offer, recorder)
 
     def _on_info(self, device: str, medium: str, state: str) -> None:

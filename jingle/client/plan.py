@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from os import PathLike
 
 from ..errors import LocalProtocolError
-from ..media.base import Kind, Sink, Source
+from ..media.base import Kind, Source
 from ..media.recorder import Recorder
 
 MEDIA: tuple[Kind, ...] = ("audio", "video")
@@ -69,36 +69,22 @@ class MediaPlan:
         return tuple(source for source in (self.audio, self.video) if source is not None and self.hang_up_at_end)
 
 
-class Recording:
-    """Where what the peer sends is recorded, whatever of it there will be."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-
-    def sink(self, medium: str) -> Sink | None:
-        """Where the frames of one medium go; `None` where they are not recorded."""
-        return self._recorder if medium == "audio" else None
-
-    async def aclose(self) -> None:
-        """Finish the file."""
-        await self._recorder.aclose()
-
-
 @contextlib.asynccontextmanager
-async def prepared(plan: MediaPlan) -> AsyncIterator[Recording | None]:
-    """Open the sources and the recording; what is not used after all is closed again.
+async def prepared(plan: MediaPlan, media: Collection[str]) -> AsyncIterator[Recorder | None]:
+    """Open the sources, and a recording of these media; what is not used after all is closed again.
 
     Raises:
         MediaError: One of them cannot be opened.
     """
-    recorder = Recorder(plan.record) if plan.record is not None else None
+    recorded = [medium for medium in MEDIA if medium in media]
+    recorder = Recorder(plan.record, media=recorded) if plan.record is not None else None
     try:
         for medium in MEDIA:
             if (source := plan.source(medium)) is not None:
                 await source.part(medium).open()
         if recorder is not None:
             await recorder.open()
-        yield Recording(recorder) if recorder is not None else None
+        yield recorder
     except BaseException:
         if recorder is not None:
             await recorder.aclose()

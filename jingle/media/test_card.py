@@ -7,12 +7,12 @@ from collections.abc import Hashable
 
 import numpy as np
 from av.video.frame import VideoFrame
-from numpy.typing import NDArray
 
 from ..errors import MediaError
 from .base import Kind, Source, SourceTrack
 from .framing import FRAME_SIZE, SAMPLE_RATE, Samples
 from .pacing import InStepPacer, Pacer
+from .planes import BLACK, Planes, black, colours
 from .playhead import Playhead, Playheads
 from .synthetic import ComputedTrack
 from .video_codecs import TICK, VIDEO_CLOCK
@@ -26,7 +26,7 @@ BEEP, LOUDNESS = 1000.0, 8000
 BARS = ((235, 128, 128), (210, 16, 146), (170, 166, 16), (145, 54, 34), (106, 202, 222), (81, 90, 240), (41, 240, 110))
 """White, yellow, cyan, green, magenta, red, blue: brightness and the two differences of colour (BT.601)."""
 
-BLACK, GREY, WHITE = 16, 110, 235
+GREY, WHITE = 110, 235
 
 SEGMENTS = {
     # Bits of the lines of a digit, five high and three wide, the top one first.
@@ -43,8 +43,6 @@ SEGMENTS = {
     ":": (0, 2, 0, 2, 0),
     ".": (0, 0, 0, 0, 2),
 }
-
-Planes = NDArray[np.uint8]
 
 
 class TestCard(Source):
@@ -140,16 +138,14 @@ class _CardTrack(SourceTrack):
 
 def _draw_card(width: int, height: int) -> Planes:
     """The card without what moves: bars above, grey below, as the three planes of yuv420p on top of each other."""
-    planes = np.full((height * 3 // 2, width), 128, np.uint8)
+    planes = black(width, height)
     bright = planes[:height]
-    # The planes of colour have half the width, so two of their rows lie beside each other in one of these.
-    colours = planes[height:].reshape(2, height // 2, width // 2)
     bright[:] = GREY
     edges = [round(index * width / len(BARS)) for index in range(len(BARS) + 1)]
     top = height // 4
     for (brightness, *differences), begin, end in zip(BARS, edges, edges[1:], strict=False):
         bright[:top, begin:end] = brightness
-        for colour, difference in zip(colours, differences, strict=True):
+        for colour, difference in zip(colours(planes), differences, strict=True):
             colour[: top // 2, begin // 2 : end // 2] = difference
     bright[height * 5 // 16 : height * 9 // 16, width // 4 : width * 3 // 4] = BLACK
     bright[height * 13 // 16 :] = np.linspace(BLACK, WHITE, width).astype(np.uint8)

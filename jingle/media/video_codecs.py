@@ -19,6 +19,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
 from ..errors import MediaError
+from .planes import planar
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class VideoEncoder:
         """
         width, height = fitting(frame.width, frame.height)
         try:
-            picture = frame.reformat(width, height, "yuv420p")
+            picture = planar(frame, width, height)
             codec = self._ready(width, height)
             # Where it came from a file it says how it was encoded there, and the encoder would follow.
             picture.pict_type = PictureType.I if keyframe else PictureType.NONE

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
-import numpy as np
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.video.frame import VideoFrame
+
+from .planes import black_frame
 
 logger = logging.getLogger(__name__)
 
@@ -105,11 +106,3 @@ class VideoSwitchTrack(MediaStreamTrack):
         upstream = self.replace(None)
         if upstream is not None:
             upstream.stop()
-
-
-def black_frame(width: int, height: int) -> VideoFrame:
-    """A black picture; the size is made even."""
-    width, height = width // 2 * 2, height // 2 * 2
-    planes = np.full((height * 3 // 2, width), 128, np.uint8)
-    planes[:height] = 16
-    return VideoFrame.from_ndarray(planes, format="yuv420p")

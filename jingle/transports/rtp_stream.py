@@ -37,6 +37,10 @@ REPORT_INTERVAL = (0.5, 1.5)
 """Seconds between reports, at random. On average one of some 150 bytes a second, which is within the 5 % of the session
 bandwidth that RFC 3550 section 6.2 grants RTCP, and shows the round trip soon after the call began."""
 
+FIRST_REPORTS, FIRST_INTERVAL = 3, (0.1, 0.2)
+"""So many reports come sooner, seconds after one another: until the first has come a peer can play two streams in step
+by their arrival only."""
+
 MAX_RTT = 60.0
 RTT_WEIGHT = 0.15
 NTP_EPOCH = 2208988800
@@ -340,8 +344,10 @@ class Stream:
                     self._rtt = rtt if self._rtt is None else self._rtt + RTT_WEIGHT * (rtt - self._rtt)
 
     async def _report_for_ever(self) -> None:
+        reports = 0
         while True:
-            await asyncio.sleep(random.uniform(*REPORT_INTERVAL))
+            await asyncio.sleep(random.uniform(*(FIRST_INTERVAL if reports < FIRST_REPORTS else REPORT_INTERVAL)))
+            reports += self._last_sent is not None
             await self._transmit(self._report())
 
     def _report(self) -> bytes:

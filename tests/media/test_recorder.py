@@ -15,7 +15,8 @@ from av.video.frame import VideoFrame
 
 from jingle.errors import MediaError
 from jingle.media.framing import Layout, audio_frame
-from jingle.media.recorder import QUEUE_SIZE, Recorder, Timeline
+from jingle.media.recorder import QUEUE_SIZE, Recorder
+from jingle.media.timeline import Timeline
 
 from .helpers import cut, pitch, read, sine
 

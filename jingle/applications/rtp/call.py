@@ -27,7 +27,9 @@ from ...elements.rtp import (
     Unmute,
 )
 from ...errors import LocalProtocolError, RemoteProtocolError
-from ...media.base import Source
+from ...media.base import Kind as MediaKind
+from ...media.base import Sink, Source
+from ...media.recorder import Recorder
 from ...media.sinks import Fanout
 from ...media.video_codecs import Thread, Worker
 from ...transports.base import DatagramLink, Kind, RtpParameters
@@ -172,6 +174,11 @@ class RtpApplication:
         self._apply()
 
     @property
+    def kind_of_frames(self) -> MediaKind:
+        """What the frames are."""
+        return "video" if self.medium == "video" else "audio"
+
+    @property
     def is_active(self) -> bool:
         """Whether anybody may send."""
         return self._may_send or self._may_receive
@@ -227,7 +234,7 @@ class RtpApplication:
 
     async def _opened(self, source: Source) -> Source:
         """What a source has of our medium, ready to be played."""
-        part = source.part("video" if self.medium == "video" else "audio", self._identity.stream)
+        part = source.part(self.kind_of_frames, self._identity.stream)
         await part.open()
         return part
 
@@ -242,6 +249,17 @@ class RtpApplication:
     async def first_frame(self) -> float | None:
         """Wait for the peer's first frame: when it was there, on the loop's clock; `None` where it ended without."""
         return await self._medium.track.first_frame()
+
+    async def record(self, recorder: Recorder | None) -> Sink | None:
+        """Give what is received to a recording from now on, where it wants this medium; what it was given comes back.
+
+        Raises:
+            MediaError: It cannot be opened.
+        """
+        part = recorder.part(self.kind_of_frames) if recorder is not None else None
+        if part is not None:
+            await self.received.add(part)
+        return part
 
     def stats(self) -> MediaStats:
         """The counters as of now; all zero before the start."""
