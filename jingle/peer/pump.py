@@ -447,7 +447,8 @@ class Pump:
     def _send_initiation(self, to: str, element: Initiation, *, private: bool) -> None:
         name = type(element).NAME
         id = f"jm-{name}-{element.id}" if name in ("propose", "proceed") else f"jm-{name}-{uuid.uuid4().hex[:12]}"
-        beside: list[Element] = [NoCopy() if private else Store()]
+        # Section 3; and QXmpp takes no message that is not to be stored.
+        beside: list[Element] = [Store(), *([NoCopy()] if private else [])]
         if name == "propose":
             beside.append(ReceiptRequest())
         self.binding.send_message(to, [element, *beside], id=id)

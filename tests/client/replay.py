@@ -17,7 +17,6 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import jingle
-from jingle.client.connect import bind
 from jingle.elements.core import NS, Action, Jingle, Reason
 from jingle.elements.declare import Element
 from jingle.elements.file_transfer import FileDescription
@@ -25,20 +24,11 @@ from jingle.elements.ibb import IbbTransport
 from jingle.elements.initiation import Accept, Initiation, Proceed, Propose, Reject, Retract
 from jingle.elements.rtp import Mute, Ringing, RtpDescription
 from jingle.elements.s5b import Socks5Transport
-from jingle.errors import TransportFailed
-from jingle.testing.byte_streams import MemoryByteStream, memory_pair
-from jingle.transports.base import Transport, TransportOptions
-from jingle.transports.datachannel import DataChannelTransport
-from jingle.transports.ibb import IbbStreamTransport
-from jingle.transports.ice_udp import IceUdpTransport
-from jingle.transports.s5b import S5bTransport
-from tests.elements.transcripts import Line, lines, payload_of
-from tests.signalling.wire import Wire, client, wired
+from tests.elements.transcripts import Line, lines
+from tests.signalling.wire import Wire
 
-from .silence import SilentLink
+from .far_end import US, WAIT, FarEnd, wired_client
 
-WAIT = 10.0
-INFO = "http://jabber.org/protocol/disco#info"
 HASHES = "{urn:xmpp:hashes:2}"
 CAN_ALSO = {
     "urn:xmpp:jingle:transports:ice-udp:1": ("urn:xmpp:jingle:transports:dtls-sctp:1", "urn:xmpp:jingle:apps:dtls:0"),
@@ -50,40 +40,28 @@ QUIET = {Action.TRANSPORT_INFO}
 """What each side sends as often as it has something to say."""
 
 
-class Replay:
+class Replay(FarEnd):
     """One transcript from one side.
 
     Attributes:
-        ours: What we sent: Jingle and messages about it, in order.
         recorded: What the recorded side sent.
+        theirs: What the other side sent.
         errors: What we answered the recorded stanzas with that is no result, by the action.
-        events: What the program was told.
     """
 
     def __init__(self, path: Path, side: str, wire: Wire, folder: Path) -> None:
+        super().__init__(wire)
         self.lines = list(lines(path, side))
-        self.ours: list[Jingle | Initiation] = []
-        self.events: list[jingle.Event] = []
         self.errors: list[tuple[Action, ET.Element]] = []
         self.recorded = [line.payload for line in self.lines if line.sent and _counts(line)]
         self.theirs = [line.payload for line in self.lines if not line.sent and _counts(line)]
-        self._wire, self._folder = wire, folder
-        self._news = asyncio.Condition()
-        self._answers: dict[str, asyncio.Future[ET.Element]] = {}
+        self.features = self._features()
+        self.is_reachable = not any(_has_failed(each) for each in self.recorded + self.theirs)
+        self._folder = folder
         self._call: asyncio.Task[jingle.Call] | None = None
         self._transfer: asyncio.Task[jingle.Transfer] | None = None
         self._offer: jingle.IncomingCall | jingle.IncomingFile | None = None
-        self._far: asyncio.Queue[MemoryByteStream] = asyncio.Queue()
         self._bytes: asyncio.Task[None] | None = None
-        self._reader = asyncio.ensure_future(self._read())
-        self.peer = bind(
-            wire.xmpp,
-            options=TransportOptions(loopback=True),
-            transports=self._transports(),
-            allow=["*"],
-            on_event=self.events.append,
-        )
-        self.peer.listen()
 
     @property
     def began(self) -> bool:
@@ -160,13 +138,7 @@ class Replay:
         return await self.peer.send_file(to, path, accept_timeout=WAIT)
 
     async def _offered(self) -> jingle.IncomingCall | jingle.IncomingFile:
-        if self._offer is None:
-            async with asyncio.timeout(WAIT):
-                async for offer in self.peer.incoming():
-                    assert isinstance(offer, (jingle.IncomingCall, jingle.IncomingFile))
-                    self._offer = offer
-                    break
-        assert self._offer is not None
+        self._offer = self._offer or await self.offered()
         return self._offer
 
     async def _accept(self) -> None:
@@ -214,16 +186,8 @@ class Replay:
             await asyncio.wait([self._bytes])
         if _is(payload, Action.SESSION_TERMINATE) and self._transfer is not None and self.began and self.was_accepted:
             await self._drain()
-        stanza.set("from", line.peer)
-        stanza.set("to", str(self._wire.xmpp.boundjid.full))
-        text = ET.tostring(stanza, encoding="unicode")
-        if line.name == "message":
-            self._wire.receive(text)
-            return
-        answer = self._answers[line.id] = asyncio.get_running_loop().create_future()
-        self._wire.receive(text)
-        reply = await asyncio.wait_for(answer, WAIT)
-        if reply.get("type") == "error" and isinstance(payload, Jingle):
+        reply = await self.give(stanza, sender=line.peer)
+        if reply is not None and reply.get("type") == "error" and isinstance(payload, Jingle):
             self.errors.append((payload.action, reply))
 
     def _as_ours(self, xml: ET.Element) -> ET.Element:
@@ -277,46 +241,15 @@ class Replay:
         return {theirs: name for theirs, name in found.items() if name is not None}
 
     async def _feed(self, size: int) -> None:
-        stream = await asyncio.wait_for(self._far.get(), WAIT)
+        stream = await asyncio.wait_for(self.streams.get(), WAIT)
         await stream.send(self._content(size))
         await stream.send_eof()
 
     async def _drain(self) -> None:
-        stream = await asyncio.wait_for(self._far.get(), WAIT)
+        stream = await asyncio.wait_for(self.streams.get(), WAIT)
         buffer, received = memoryview(bytearray(1 << 16)), 0
         while received < len(self._sent_bytes):
             received += await asyncio.wait_for(stream.receive_into(buffer), WAIT)
-
-    # Our end of the wire
-
-    async def _read(self) -> None:
-        while True:
-            stanza = await self._wire.sent.get()
-            kind, name = stanza.get("type"), stanza.tag.rpartition("}")[2]
-            if name == "iq" and kind in ("result", "error"):
-                answer = self._answers.pop(stanza.get("id", ""), None)
-                if answer is not None:
-                    answer.set_result(stanza)
-            elif name == "iq":
-                self._answer(stanza)
-            payload = payload_of(stanza)
-            if isinstance(payload, (Jingle, Initiation)):
-                async with self._news:
-                    self.ours.append(payload)
-                    self._news.notify_all()
-
-    def _answer(self, stanza: ET.Element) -> None:
-        """What the server and the other side answer our requests with."""
-        head = f"from='{stanza.get('to', '')}' to='{self._wire.xmpp.boundjid.full}' id='{stanza.get('id')}'"
-        if stanza.get("type") == "get":
-            if stanza.find(f"{{{INFO}}}query") is not None and "/" in stanza.get("to", ""):
-                found = "".join(f"<feature var='{feature}'/>" for feature in self._features())
-                self._wire.receive(f"<iq type='result' {head}><query xmlns='{INFO}'>{found}</query></iq>")
-                return
-            condition = "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
-            self._wire.receive(f"<iq type='error' {head}><error type='cancel'>{condition}</error></iq>")
-        else:
-            self._wire.receive(f"<iq type='result' {head}/>")
 
     def _features(self) -> set[str]:
         """What the recorded peer can do, as far as the transcript shows it."""
@@ -326,58 +259,13 @@ class Replay:
                 found.add(getattr(part, "NAMESPACE", ""))
         return found.union(*(CAN_ALSO.get(each, ()) for each in found))
 
-    async def said(self, what: object) -> None:
-        """Wait until we have sent something of a kind: an action, a message, or a session-info."""
-
-        def is_it(each: Jingle | Initiation) -> bool:
-            if isinstance(what, Action):
-                return _is(each, what)
-            kind: Any = what
-            return isinstance(each, kind) or (
-                isinstance(each, Jingle) and any(isinstance(payload, kind) for payload in each.payloads)
-            )
-
-        async with self._news:
-            try:
-                async with asyncio.timeout(WAIT):
-                    await self._news.wait_for(lambda: any(map(is_it, self.ours)))
-            except TimeoutError:
-                raise AssertionError(f"we did not say {what}, only {names(self.ours)}, and {self.events}") from None
-
     async def aclose(self) -> None:
         """Close the client."""
         for task in (self._call, self._transfer, self._bytes):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-        await self.peer.aclose()
-        self._reader.cancel()
-        await asyncio.gather(self._reader, return_exceptions=True)
-
-    def _transports(self) -> tuple[type[Transport], ...]:
-        """Ours, connected as soon as both sides have described themselves."""
-        replay = self
-
-        class Ice(IceUdpTransport):
-            async def connect(self) -> Any:
-                return SilentLink()
-
-        class Channel(DataChannelTransport):
-            async def connect(self) -> Any:
-                return replay._stream()
-
-        class Socks(S5bTransport):
-            async def connect(self) -> Any:
-                return replay._stream()
-
-        return (Ice, Socks, Channel, IbbStreamTransport)
-
-    def _stream(self) -> MemoryByteStream:
-        if any(_has_failed(each) for each in self.recorded + self.theirs):
-            raise TransportFailed("as in the transcript")
-        near, far = memory_pair()
-        self._far.put_nowait(far)
-        return near
+        await super().aclose()
 
 
 def names(said: Sequence[object]) -> list[str]:
@@ -432,9 +320,7 @@ async def replayed(path: Path, side: str, folder: Path, *, until: Action | None 
     jid = side or next(
         (line.xml.get("to", "") if not line.sent else "" for line in lines(path, side) if not line.sent), ""
     )
-    xmpp = client(jid if "/" in jid else "us@localhost/r")
-    xmpp.register_plugin("xep_0030")
-    async with wired(xmpp) as wire:
+    async with wired_client(jid if "/" in jid else US) as wire:
         replay = Replay(path, side, wire, folder)
         try:
             await replay.run(until)

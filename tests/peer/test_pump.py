@@ -244,7 +244,7 @@ async def test_what_concerns_one_device_is_not_copied(it: Stage) -> None:
     it.message(Proceed(id="p1"))
     it.message(Proceed(id="p1"), sender="romeo@montague.example/phone")
     to, payloads, _ = it.binding.messages[-1]
-    assert (to, type(payloads[0]), payloads[1:]) == ("romeo@montague.example/phone", Retract, [NoCopy()])
+    assert (to, type(payloads[0]), payloads[1:]) == ("romeo@montague.example/phone", Retract, [Store(), NoCopy()])
 
 
 async def test_proceeding_and_finishing(it: Stage) -> None:

@@ -1,0 +1,150 @@
+"""Conversations, up to 2.12 and since 2.13."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from jingle.elements.core import Action, Jingle
+from jingle.elements.ice_udp import IceUdpTransport, Setup
+from jingle.elements.initiation import NS as NS_INITIATION
+from jingle.elements.initiation import Propose, Reject, Ringing
+from jingle.elements.rtp import RtpDescription
+from tests.client.far_end import PEER, FarEnd
+
+from .stanzas import FEATURES, HOST, content, description, file, ibb, jingle, offer, transport
+from .steps import answer_in, calling, dropped, sending, take_call
+
+SID = "k3mXx1/yQ+9gT0aZ=="
+"""Sixteen bytes in base64, as it makes them."""
+
+ACCOUNT = PEER.partition("/")[0]
+RECEIPT = "urn:xmpp:receipts"
+OPTIONS = "http://gultsch.de/xmpp/drafts/jingle/transports/ice-udp/option"
+EXTENSION = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+
+
+async def test_conversations_leaves_out_what_has_a_default(us: FarEnd) -> None:
+    """No initiator, no senders, no candidate, and base64 for an id."""
+    bare = content(description(), transport(), attributes="creator='initiator'")
+    accept = await take_call(us, jingle("session-initiate", bare, sid=SID))
+    assert accept.sid == SID
+    assert accept.contents[0].senders is None or accept.contents[0].senders.value == "both"
+
+
+async def test_conversations_takes_ringing_from_a_receipt(us: FarEnd) -> None:
+    """It asks for one with its proposal; since 2.13 it reads `<ringing/>` too, where that goes to its full JID."""
+    asks = f"<propose xmlns='{NS_INITIATION}' id='{SID}'>{description('')}</propose><request xmlns='{RECEIPT}'/>"
+    await us.message(asks, head=f"type='chat' id='jm-propose-{SID}'")
+    await us.said(Ringing)
+    await asyncio.sleep(0)
+    assert us.stanzas[-1].get("to") == PEER
+    receipts = [each for each in us.messages if each.find(f"{{{RECEIPT}}}received") is not None]
+    assert [(each.get("to"), each[0].get("id")) for each in receipts] == [(PEER, f"jm-propose-{SID}")]
+
+
+async def test_a_receipt_of_conversations_means_that_it_rings(us: FarEnd) -> None:
+    task = calling(us, ACCOUNT)
+    propose = await us.said(Propose)
+    sent = us.stanzas[-1]
+    assert sent.get("id") == f"jm-propose-{propose.id}"
+    assert sent.find(f"{{{RECEIPT}}}request") is not None
+    await us.message(f"<received xmlns='{RECEIPT}' id='jm-propose-{propose.id}'/>")
+    for _ in range(100):
+        if us.told("ringing"):
+            break
+        await asyncio.sleep(0.01)
+    assert us.told("ringing") == [{"peer": PEER, "sid": propose.id}]
+    await dropped(task)
+
+
+async def test_conversations_is_rejected_at_its_full_jid(us: FarEnd) -> None:
+    await us.message(f"<propose xmlns='{NS_INITIATION}' id='{SID}'>{description('')}</propose>")
+    await (await us.offered()).decline()
+    await us.said(Reject)
+    assert us.stanzas[-1].get("to") == PEER
+
+
+async def test_conversations_demands_fingerprint_and_actpass_on_every_content(us: FarEnd) -> None:
+    """Anything else is a `security-error` to it."""
+    task = calling(us)
+    initiate = await us.said(Action.SESSION_INITIATE)
+    for each in initiate.contents:
+        assert isinstance(each.transport, IceUdpTransport)
+        [fingerprint] = each.transport.fingerprints
+        assert (fingerprint.hash, fingerprint.setup) == ("sha-256", Setup.ACTPASS)
+        assert len(fingerprint.value.split(":")) == 32
+        assert " " not in each.name, "2.13 fails at those"
+    await dropped(task)
+
+
+async def test_conversations_ends_a_call_at_any_error(us: FarEnd) -> None:
+    """So nothing that can be left aside gets one."""
+    await take_call_and_stay(us)
+    stray = content(transport(f"<candidate {HOST}/>"), name="another")
+    for action, inside in (
+        ("transport-info", stray),
+        ("transport-info", content(transport(f"<candidate {HOST.replace('udp', 'ssltcp')}/>"))),
+        ("description-info", content(description())),
+        ("security-info", content()),
+        ("session-info", ""),
+    ):
+        assert await us.jingle(jingle(action, inside)) == [], action
+
+
+@pytest.mark.parametrize("name", ["checksum", "received"])
+async def test_conversations_gets_no_error_for_what_crosses_the_end(us: FarEnd, name: str) -> None:
+    """It would show a transfer as failed that worked (issue 3786 there)."""
+    assert await us.jingle(offer(file(), ibb())) == []
+    assert await us.jingle(jingle("session-terminate", "<reason><success/></reason>")) == []
+    late = f"<{name} xmlns='urn:xmpp:jingle:apps:file-transfer:5' name='audio'><file/></{name}>"
+    assert await us.jingle(jingle("session-info", late)) == []
+    assert await us.jingle(jingle("session-terminate", "<reason><success/></reason>")) == []
+
+
+async def test_conversations_writes_the_direction_behind_the_id_of_an_extension(us: FarEnd) -> None:
+    inside = f"<rtp-hdrext xmlns='urn:xmpp:jingle:apps:rtp:rtp-hdrext:0' id='1/sendonly' uri='{EXTENSION}'/>"
+    plain = "<payload-type id='111' name='opus' clockrate='48000' channels='2'/>"
+    answered, _ = answer_in(await take_call(us, offer(description(plain + inside), transport())))
+    assert answered.payload_types[0].id == 111
+    # It sends the extension and does not take it: there is nothing that we may send.
+    assert all("/" not in str(each.id) for each in answered.header_extensions)
+
+
+async def test_conversations_may_offer_trickle_and_renomination(us: FarEnd) -> None:
+    """With the latter echoed, libwebrtc nominates in a way that only itself understands."""
+    options = f"<trickle xmlns='{OPTIONS}'/><renomination xmlns='{OPTIONS}'/>"
+    whole = transport().replace("</transport>", f"{options}</transport>")
+    _, answered = answer_in(await take_call(us, offer(description(), whole)))
+    assert not any(getattr(each, "NAME", getattr(each, "name", "")) == "renomination" for each in answered.extra)
+
+
+async def test_conversations_stops_at_a_parameter_without_a_value(us: FarEnd) -> None:
+    task = calling(us)
+    initiate = await us.said(Action.SESSION_INITIATE)
+    described = initiate.contents[0].description
+    assert isinstance(described, RtpDescription)
+    parameters = [each for source in described.sources for each in source.parameters]
+    assert all(each.name and each.value for each in parameters)
+    await dropped(task)
+
+
+async def test_conversations_wants_a_size_and_a_name(us: FarEnd, tmp_path: Path) -> None:
+    """It takes no file without them, names the content in its own way, and tells neither date nor hash."""
+    us.features = FEATURES
+    path = tmp_path / "report.txt"
+    path.write_text("abc")
+    task = sending(us, path)
+    initiate: Jingle = await us.said(Action.SESSION_INITIATE)
+    [one] = initiate.contents
+    assert " " not in one.name
+    assert (one.description.file.name, one.description.file.size) == ("report.txt", 3)  # type: ignore[union-attr]
+    await dropped(task)
+
+
+async def take_call_and_stay(us: FarEnd) -> None:
+    """Take a call and leave it running."""
+    assert await us.jingle(offer()) == []
+    await (await us.offered()).accept()
