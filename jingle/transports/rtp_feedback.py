@@ -73,7 +73,7 @@ class StreamFeedback:
     def sent(self, packet: wire.RtpPacket) -> None:
         """Keep a packet that the peer may miss."""
         if self._asks:
-            self._history.keep(packet.sequence_number, packet)
+            self._history.keep(packet.sequence_number, packet, len(packet.payload))
 
     def receive(self, packet: wire.AnyRtcpPacket) -> None:
         """Take what the peer says about our packets, or wants of us."""

@@ -31,6 +31,10 @@ MIN_PAUSE = 0.020
 
 MAX_REPEATED = 10
 
+SHARE, AT_ONCE = 0.5, 30_000
+"""What repetitions may take beside what is sent, and bytes of them at once: a path that loses packets because there is
+too much on it loses more for every one that is repeated."""
+
 T = TypeVar("T")
 
 
@@ -88,23 +92,26 @@ class History(Generic[T]):
     """The packets that we sent last, by number."""
 
     def __init__(self) -> None:
-        self._kept: list[tuple[int, T] | None] = [None] * HISTORY
+        self._kept: list[tuple[int, T, int] | None] = [None] * HISTORY
         self._repeated: dict[int, tuple[float, int]] = {}
+        self._budget = float(AT_ONCE)
 
-    def keep(self, sequence_number: int, packet: T) -> None:
-        """Keep a packet until `HISTORY` others have followed it."""
+    def keep(self, sequence_number: int, packet: T, size: int = 0) -> None:
+        """Keep a packet of `size` bytes until `HISTORY` others have followed it."""
+        self._budget = min(self._budget + SHARE * size, AT_ONCE)
         slot = sequence_number % HISTORY
         if (gone := self._kept[slot]) is not None:
             self._repeated.pop(gone[0], None)
-        self._kept[slot] = (sequence_number, packet)
+        self._kept[slot] = (sequence_number, packet, size)
 
     def repeat(self, sequence_number: int, now: float) -> T | None:
-        """The packet that the peer misses; `None` where it is gone, or was sent once more too often or just now."""
+        """The packet that the peer misses; `None` where it is gone, was sent once more just now, or too much was."""
         kept = self._kept[sequence_number % HISTORY]
         if kept is None or kept[0] != sequence_number:
             return None
         last, times = self._repeated.get(sequence_number, (-1.0, 0))
-        if times >= MAX_REPEATED or (times and now - last < MIN_PAUSE):
+        if times >= MAX_REPEATED or (times and now - last < MIN_PAUSE) or kept[2] > self._budget:
             return None
+        self._budget -= kept[2]
         self._repeated[sequence_number] = (now, times + 1)
         return kept[1]

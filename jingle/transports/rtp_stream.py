@@ -347,7 +347,7 @@ class Stream:
         reports = 0
         while True:
             await asyncio.sleep(random.uniform(*(FIRST_INTERVAL if reports < FIRST_REPORTS else REPORT_INTERVAL)))
-            reports += self._last_sent is not None
+            reports += self._last_sent is not None or bool(self._sources)
             await self._transmit(self._report())
 
     def _report(self) -> bytes:

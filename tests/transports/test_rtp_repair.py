@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jingle.transports.rtp_repair import (
+    AT_ONCE,
     GIVE_UP,
     HISTORY,
     MAX_ASKED,
@@ -94,3 +95,16 @@ def test_whoever_asks_too_often_gets_no_more(pause: float, times: int) -> None:
     got = [history.repeat(7, asked * pause) for asked in range(4 * MAX_REPEATED)]
     assert 1 < sum(packet is not None for packet in got) <= MAX_REPEATED
     assert sum(packet is not None for packet in got[:10]) == min(times, 10)
+
+
+def test_repetitions_take_their_share_and_no_more() -> None:
+    """A path that is full already must not be filled with what it lost."""
+    history: History[str] = History()
+    sent = [1000] * 400
+    for number, size in enumerate(sent):
+        history.keep(number, "packet", size)
+    repeated = sum(sent[number] for number in range(400) if history.repeat(number, 0) is not None)
+    assert repeated == AT_ONCE
+    for number in range(400, 420):
+        history.keep(number, "packet", 1000)
+    assert sum(history.repeat(number, 1) is not None for number in range(400, 420)) == 10

@@ -10,7 +10,10 @@ from ...transports.base import BandwidthEstimated, LossReported
 
 FEW, MANY = 0.02, 0.10
 GROWTH = 1.08
-"""At each report, of which one comes about every second."""
+"""In a second."""
+
+INTERVAL = 1.0
+"""Seconds between two steps; some peers report more often."""
 
 
 class RateController:
@@ -26,6 +29,7 @@ class RateController:
         self._least, self._most = least, max(least, most)
         self._wanted = float(min(max(start, least), self._most))
         self._carried: int | None = None
+        self._stepped = float("-inf")
 
     @property
     def bit_rate(self) -> int:
@@ -33,12 +37,13 @@ class RateController:
         carried = self._most if self._carried is None else self._carried
         return round(max(self._least, min(self._wanted, carried, self._most)))
 
-    def take(self, feedback: LossReported | BandwidthEstimated) -> None:
+    def take(self, feedback: LossReported | BandwidthEstimated, now: float) -> None:
         """Follow what the peer says."""
-        match feedback:
-            case BandwidthEstimated(bit_rate=bit_rate):
-                self._carried = bit_rate
-            case LossReported(fraction=lost) if lost > MANY:
-                self._wanted = max(self._least, self.bit_rate * (1 - lost / 2))
-            case LossReported(fraction=lost) if lost < FEW:
+        if isinstance(feedback, BandwidthEstimated):
+            self._carried = feedback.bit_rate
+        elif now - self._stepped >= INTERVAL and not FEW <= feedback.fraction <= MANY:
+            self._stepped = now
+            if feedback.fraction > MANY:
+                self._wanted = max(self._least, self.bit_rate * (1 - feedback.fraction / 2))
+            else:
                 self._wanted = min(self._most, max(self._wanted, self._least) * GROWTH)

@@ -30,6 +30,10 @@ MIN_KEY_INTERVAL = 0.3
 BURST, BURST_PAUSE = 10, 0.004
 """Packets sent at once, and seconds until the next: 24 Mbit/s, which buffers on the way survive."""
 
+MAX_DEBT = 0.5
+"""Seconds of the bit rate that may be sent ahead of it; then pictures are left out until they are made up for. Not
+every picture can be made as small as the rate wants it."""
+
 SMOOTH = 0.040
 """Seconds that a picture may come off its time and still count as on time."""
 
@@ -86,6 +90,7 @@ class VideoSender:
         self._key_sent = float("-inf")
         self._offset = random.getrandbits(32)  # RFC 3550 section 5.1
         self._base: float | None = None
+        self._owed = (0.0, self._loop.time())
         self._waiting: tuple[VideoFrame, float] | None = None
         self._news = asyncio.Event()
         self._tasks = [self._loop.create_task(work, name="video-sender") for work in (self._read(), self._send())]
@@ -106,7 +111,7 @@ class VideoSender:
         if isinstance(feedback, KeyframeWanted):
             self._wants_key = True
         else:
-            self._rate.take(feedback)
+            self._rate.take(feedback, self._loop.time())
 
     async def aclose(self) -> None:
         """Stop sending and end the track; safe to call twice."""
@@ -121,11 +126,22 @@ class VideoSender:
                 frame = await self._track.recv()
                 if not isinstance(frame, VideoFrame) or self._is_paused:
                     continue
+                captured = self._captured(frame)
+                if self._debt(captured) > MAX_DEBT * self._rate.bit_rate:
+                    self.dropped += 1
+                    continue
                 self.dropped += self._waiting is not None
-                self._waiting = (frame, self._captured(frame))
+                self._waiting = (frame, captured)
                 self._news.set()
         except MediaStreamError:
             return
+
+    def _debt(self, now: float) -> float:
+        """How many bits were sent ahead of the bit rate."""
+        owed, since = self._owed
+        owed = max(0.0, owed - (now - since) * self._rate.bit_rate)
+        self._owed = (owed, now)
+        return owed
 
     def _captured(self, frame: VideoFrame) -> float:
         """When a frame was there: now, but in step with its timestamps, which the loop's delays do not touch."""
@@ -171,5 +187,6 @@ class VideoSender:
                 marker=index == len(payloads) - 1,
                 captured=captured,
             )
+        self._owed = (self._owed[0] + 8 * len(encoded.data), self._owed[1])
         self.frames += 1
         self.size = (encoded.width, encoded.height)
