@@ -39,6 +39,7 @@ def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("path", "side"), SIDES, ids=lambda value: getattr(value, "name", value))
 async def test_a_recording(path: Path, side: str, tmp_path: Path) -> None:
+    """Of stanza.js and of Dino; `cases/ORIGIN.md` tells more."""
     async with replayed(path, side, tmp_path) as replay:
         assert replay.errors == []
         assert said(replay) == expected(replay, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import socket
 import time
 from dataclasses import replace
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 from aiortc import RTCCertificate
 from aiortc.rtcdtlstransport import SRTPProtectionProfile, generate_certificate
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import SSL
 
 from jingle.elements import ice_udp
@@ -159,6 +162,21 @@ async def test_a_peer_with_an_rsa_certificate_like_gstreamers(pair: TransportPai
     assert answer.fingerprints[0].setup is setup
     await pair.initiator.accept(answer)
     await exchange_data(*await connected(pair))
+
+
+async def test_a_certificate_that_is_not_valid_yet_like_dinos(pair: TransportPair) -> None:
+    """Its validity begins a day after it was made; only the fingerprint counts (RFC 8122 section 6)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tomorrow")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(tomorrow)
+        .not_valid_after(tomorrow + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pair.responder.shared.certificate = RTCCertificate(key, certificate)
+    await exchange_data(*await pair.connect())
 
 
 class _Rsa(RTCCertificate):

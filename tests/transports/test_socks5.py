@@ -76,6 +76,7 @@ async def test_a_client_is_refused(greeting: bytes, reply: bytes) -> None:
 
 @pytest.mark.parametrize("asked", [NAME, NAME.upper()])
 async def test_a_server_echoes_what_it_was_asked_for(asked: str) -> None:
+    """Dino compares it byte by byte."""
     async with stream_pair() as (client, server):
         answering = asyncio.ensure_future(answer(server, {NAME}.__contains__))
         await client.send(b"\x05\x02\x02\x00")
