@@ -3,9 +3,13 @@
 # Where that is impossible this says so and succeeds: the tests then name each group they could not run.
 set -u
 need=""
+PATH=$PATH:/usr/sbin:/sbin
 command -v prosody >/dev/null 2>&1 || need="$need prosody"
+command -v ejabberdctl >/dev/null 2>&1 || need="$need ejabberd"
 command -v turnserver >/dev/null 2>&1 || need="$need coturn"
 command -v ip >/dev/null 2>&1 || need="$need iproute2"
+# With it Prosody can be told where to look for names.
+dpkg -s lua-unbound >/dev/null 2>&1 || need="$need lua-unbound"
 command -v chromium >/dev/null 2>&1 || need="$need chromium"
 command -v node >/dev/null 2>&1 || need="$need nodejs"
 command -v npm >/dev/null 2>&1 || need="$need npm"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.servers.accounts import XmppServer
+from tests.servers.ejabberd import Ejabberd
 from tests.servers.loopback import Loopback
 from tests.servers.prosody import Prosody
 
@@ -19,21 +20,37 @@ FRIENDS = (("alice", "bob"),)
 
 
 class World:
-    """A server with accounts that only this test has, and commands that use them.
+    """A server, or two that are federated, with accounts that only this test has, and commands that use them.
 
     Attributes:
+        server: Alice's and carol's.
         alice: Bare JID; a contact of bob's.
         bob: Bare JID; a contact of alice's.
-        carol: Bare JID; on Prosody nobody's contact.
+        carol: Bare JID; nobody's contact, but on the loopback server.
         folder: Where commands run.
     """
 
-    def __init__(self, server: XmppServer, run: Commands) -> None:
+    def __init__(self, server: XmppServer, run: Commands, *, abroad: XmppServer | None = None) -> None:
+        """`abroad` is bob's server, where that is another one."""
         self.server = server
         self.run = run
         self.folder = run.folder
-        self.jids = server.make_accounts(NAMES, FRIENDS)
+        self._homes = {each.domain: each for each in (server, abroad) if each is not None}
+        self.jids = {name: server.add_account(name) for name in NAMES if name != "bob"}
+        self.jids["bob"] = (abroad or server).add_account("bob")
+        for one, two in FRIENDS:
+            for owner, other in ((one, two), (two, one)):
+                self.home(self.jids[owner]).add_contact(self.jids[owner], self.jids[other])
         self.alice, self.bob, self.carol = (self.jids[name] for name in NAMES)
+
+    @property
+    def servers(self) -> tuple[XmppServer, ...]:
+        """All there are, one or two."""
+        return tuple(self._homes.values())
+
+    def home(self, jid: str) -> XmppServer:
+        """The server where this account is."""
+        return self._homes[jid.partition("/")[0].partition("@")[2]]
 
     async def answer(self, *arguments: str, as_jid: str | None = None, **kwargs: Any) -> Command:
         """`jingle answer` as bob, once it is online; it plays silence unless told otherwise."""
@@ -47,7 +64,7 @@ class World:
 
     async def start(self, *arguments: str, as_jid: str, **kwargs: Any) -> Command:
         """Any command that goes online."""
-        return await self.run(*arguments, *self.server.options(as_jid), **kwargs)
+        return await self.run(*arguments, *self.home(as_jid).options(as_jid), **kwargs)
 
     def trace(self, name: str) -> list[dict[str, Any]]:
         """What a command wrote with `--trace`."""
@@ -68,8 +85,38 @@ def on_prosody(prosody_server: Prosody, run: Commands) -> World:
     return World(prosody_server, run)
 
 
+@pytest.fixture
+def on_ejabberd(ejabberd_server: Ejabberd, run: Commands) -> World:
+    return World(ejabberd_server, run)
+
+
+@pytest.fixture
+def on_prosody_and_ejabberd(federated_prosody_server: Prosody, ejabberd_server: Ejabberd, run: Commands) -> World:
+    """Bob is on ejabberd."""
+    return World(federated_prosody_server, run, abroad=ejabberd_server)
+
+
+@pytest.fixture
+def on_ejabberd_and_prosody(federated_prosody_server: Prosody, ejabberd_server: Ejabberd, run: Commands) -> World:
+    """Bob is on Prosody."""
+    return World(ejabberd_server, run, abroad=federated_prosody_server)
+
+
+REAL = ("prosody", "ejabberd", "prosody_and_ejabberd", "ejabberd_and_prosody")
+"""Servers that others wrote: one alone, or alice's and bob's."""
+
+
+def over(*names: str) -> pytest.MarkDecorator:
+    """Run a test over these servers in place of the two that every test runs over."""
+    servers = [pytest.param(name, marks=pytest.mark.server if name in REAL else ()) for name in names]
+    return pytest.mark.parametrize("world", servers, indirect=True)
+
+
+over_every_server = over("loopback", *REAL)
+
+
 @pytest.fixture(params=["loopback", pytest.param("prosody", marks=pytest.mark.server)])
 def world(request: pytest.FixtureRequest) -> World:
-    """Each test that takes it runs over both servers."""
+    """Each test that takes it runs over two servers, or those of `over`."""
     found: World = request.getfixturevalue(f"on_{request.param}")
     return found

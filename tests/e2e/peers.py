@@ -61,7 +61,7 @@ class Peers:
         """Log in as one of the world's people."""
         told = self.events.setdefault(name, [])
         chosen = tuple(BY_NAME[each] for each in transports) or DEFAULT_TRANSPORTS
-        server = self._world.server
+        server = self._world.home(self._world.jids[name])
         return await self._stack.enter_async_context(
             jingle.connect(
                 self._world.jids[name],

@@ -7,12 +7,13 @@ import time
 
 import pytest
 
-from .conftest import World
+from .conftest import REAL, World, over
 from .endings import both_connected, ended
 
 LONG = "60"
 
 
+@over("loopback", *REAL[:3])
 async def test_declined_on_one_device(world: World) -> None:
     """Of three devices one declines, and the other two stop (XEP-0353 section 3.5)."""
     rings = {"desk": LONG, "tablet": LONG, "phone": "0.3"}
@@ -34,6 +35,7 @@ async def test_declined_on_one_device(world: World) -> None:
         assert device.names() == ["online", "incoming", "ended"]
 
 
+@over("loopback", *REAL[:3])
 async def test_missed_on_every_device(world: World) -> None:
     """The caller, who has two devices as well, gives up."""
     other = await world.answer("--once", as_jid=f"{world.alice}/other")
@@ -52,6 +54,7 @@ async def test_missed_on_every_device(world: World) -> None:
     assert other.names() == ["online"]
 
 
+@over("loopback", *REAL[:3])
 async def test_the_other_devices_of_both_hear_of_a_call_and_nothing_else(world: World) -> None:
     """Three devices of bob's and two of alice's: one call, and nobody missed it."""
     bobs = {
@@ -73,14 +76,14 @@ async def test_the_other_devices_of_both_hear_of_a_call_and_nothing_else(world: 
     assert other.names() == ["online"]
 
 
-@pytest.mark.server
-async def test_a_call_while_nobody_was_online(on_prosody: World) -> None:
+@over(*REAL[:3])
+async def test_a_call_while_nobody_was_online(world: World) -> None:
     """The server keeps the proposal and what took it back: it does not ring when they come, and was missed."""
     began = time.time()
-    alice = await on_prosody.call("--ring-timeout", "1.5")
+    alice = await world.call("--ring-timeout", "1.5")
     await ended(alice, "timeout", since=(await alice.event("online"))["time"] + 1.5, exit=4, within=5)
     await asyncio.sleep(1)
-    bob = await on_prosody.answer()
+    bob = await world.answer()
     missed = await bob.event("missed")
     assert missed["peer"] == alice.events[0]["jid"]
     assert began - 1 < missed["called_at"] < alice.told("ended")[0]["time"]

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.servers.prosody import HIBERNATION
+from tests.servers.accounts import HIBERNATION
 
-from .conftest import World
+from .conftest import REAL, World, over, over_every_server
 from .endings import both_connected, ended, now, playable
 
 LONG = "60"
@@ -30,6 +30,7 @@ def short(world: World) -> Path:
     return path
 
 
+@over_every_server
 async def test_the_caller_hangs_up(world: World) -> None:
     bob = await world.answer("--once", "--record", "bob.wav")
     alice = await world.call("--seconds", "1", "--play", "tone", "--record", "alice.ogg")
@@ -43,6 +44,7 @@ async def test_the_caller_hangs_up(world: World) -> None:
     playable(world.folder / "alice.ogg", least=0.8)
 
 
+@over_every_server
 async def test_the_callee_hangs_up(world: World) -> None:
     bob = await world.answer("--once", "--seconds", "1", "--record", "bob.webm")
     alice = await world.call("--record", "alice.wav", "--play", "tone")
@@ -65,6 +67,7 @@ async def test_a_file_has_been_played(world: World, short: Path, who: str) -> No
     playable(world.folder / ("bob.wav" if who == "caller" else "alice.wav"), least=0.45)
 
 
+@over_every_server
 async def test_declined(world: World) -> None:
     bob = await world.answer("--decline", "--once")
     alice = await world.call("--record", "never.wav")
@@ -95,6 +98,7 @@ async def test_busy(world: World) -> None:
     assert await bob.exit() == 0
 
 
+@over_every_server
 @pytest.mark.parametrize("direct", [False, True], ids=["all-devices", "one-device"])
 async def test_the_caller_gives_up(world: World, direct: bool) -> None:
     bob = await world.answer("--ring", LONG, "--once")
@@ -140,8 +144,9 @@ async def test_interrupted_while_talking(world: World, who: str, number: signal.
     playable(world.folder / "alice.mp4", least=0.5)
 
 
+@over_every_server
 async def test_nobody_is_there(world: World) -> None:
-    for to in (f"{world.bob}/nowhere", "nobody@localhost"):
+    for to in (f"{world.bob}/nowhere", f"nobody@{world.server.domain}"):
         alice = await world.call(to=to)
         online = await alice.event("online")
         await ended(alice, "gone", since=online["time"], exit=4)
@@ -157,14 +162,14 @@ async def test_a_contact_is_offline(on_loopback: World) -> None:
     assert alice.told("ringing") == []
 
 
-@pytest.mark.server
-async def test_a_contact_comes_online_while_we_call(on_prosody: World) -> None:
+@over(*REAL)
+async def test_a_contact_comes_online_while_we_call(world: World) -> None:
     """Where the server keeps messages, the proposal waits for the callee (XEP-0353 section 3.1, `<store/>`)."""
-    alice = await on_prosody.call("--seconds", "0.3")
+    alice = await world.call("--seconds", "0.3")
     await alice.event("online")
     await asyncio.sleep(1.5)
     assert alice.names() == ["online"]
-    bob = await on_prosody.answer("--once")
+    bob = await world.answer("--once")
     since = (await both_connected(alice, bob))[0]["time"] + 0.3
     await ended(alice, "success", since=since, exit=0)
     await ended(bob, "success", since=since, exit=0)
@@ -190,14 +195,14 @@ async def test_without_once_the_next_call_is_answered_too(world: World) -> None:
     assert [event["reason"] for event in bob.told("ended")] == ["success", "success"]
 
 
-@pytest.mark.server
+@over(*REAL[:3])
 @pytest.mark.parametrize("who", ["caller", "callee"])
-async def test_the_peer_dies_and_the_server_says_so(on_prosody: World, who: str) -> None:
+async def test_the_peer_dies_and_the_server_says_so(world: World, who: str) -> None:
     """A killed process says nothing; its presence goes once the server has given up on resumption (XEP-0198)."""
-    world = on_prosody
     bob = await world.answer("--once", "--record", "bob.wav")
     alice = await world.call("--record", "alice.wav")
     await both_connected(alice, bob)
+    await asyncio.sleep(0.5)  # a recording begins with the first sound
     killed, other = (alice, bob) if who == "caller" else (bob, alice)
     died = now()
     await killed.kill()

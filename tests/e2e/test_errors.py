@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from tests.servers.accounts import PASSWORD
+from tests.servers.certificates import Authority
 from tests.servers.process import free_ports
-from tests.servers.prosody import write_certificate
 
 from .commands import Command, Commands
 from .conftest import World
@@ -43,8 +43,7 @@ async def test_no_such_account(world: World) -> None:
 
 async def test_untrusted_certificate(world: World, tmp_path: Path) -> None:
     """Neither without a CA nor with another one does a byte of the login leave."""
-    (tmp_path / "other").mkdir()
-    other = write_certificate(tmp_path / "other")
+    other = Authority(tmp_path / "other").file
     server = ("--server", f"127.0.0.1:{world.server.port}")
     for trust in ((), ("--ca-file", str(other))):
         account = ("--jid", world.alice, "--password", PASSWORD)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import World
+from .conftest import World, over_every_server
 from .files import SECURITY, TRANSPORTS, arrived, make_file, progress_is_rare, receive, send, went_well
 from .peers import Peers
 
 SIZES = {"nothing.bin": 0, "one.bin": 1, "odd.bin": 100_001}
 
 
+@over_every_server
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_each_transport(world: World, transport: str) -> None:
     """An empty file, one byte and a few blocks, in one session."""

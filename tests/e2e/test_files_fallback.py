@@ -10,7 +10,7 @@ import pytest
 from tests.servers.doorway import doorways
 from tests.servers.namespace import network
 
-from .conftest import World
+from .conftest import World, over_every_server
 from .files import SECURITY, TRANSPORTS, arrived, make_file, only, receive, send, went_well
 
 SIZE = 70_000
@@ -50,9 +50,13 @@ async def test_nothing_in_common(world: World) -> None:
     assert bob.names() == ["online"]
 
 
+@over_every_server
 @pytest.mark.parametrize("hidden", ["alice", "bob", "both"])
 async def test_relay_only(world: World, hidden: str) -> None:
-    """Nobody's address is told: over the server's proxy where it has one, over the server itself otherwise."""
+    """Nobody's address is told: over the server's proxy where it has one, over the server itself otherwise.
+
+    Where both hide and each has a server of the own, neither trusts what the other one calls a proxy.
+    """
     file = make_file(world.folder / "report.bin", SIZE)
     options = {name: ["--relay-only"] if hidden in (name, "both") else [] for name in ("alice", "bob")}
     common = ["--loopback", *only("s5b", "ibb")]
@@ -61,7 +65,7 @@ async def test_relay_only(world: World, hidden: str) -> None:
     connected = await went_well(alice, bob)
     assert await bob.exit() == 0
     arrived(world, alice, bob, file)
-    if world.server.proxy_port is not None:
+    if world.server.proxy_port is not None and not (hidden == "both" and len(world.servers) > 1):
         for side in (alice, bob):
             (event,) = side.told("connected")
             assert (event["transport"], event["local_candidate"], event["remote_candidate"]) == (
@@ -78,18 +82,25 @@ async def test_relay_only(world: World, hidden: str) -> None:
             assert not any("type='direct'" in stanza or 'type="direct"' in stanza for stanza in sent)
 
 
+@pytest.mark.parametrize(
+    ("world", "ground", "reaches_proxy"),
+    [
+        *(("prosody", ground, reaches) for ground in ("refused", "silent") for reaches in (True, False)),
+        ("ejabberd", "refused", True),
+        ("prosody_and_ejabberd", "refused", True),
+    ],
+    indirect=["world"],
+)
 @pytest.mark.server
-@pytest.mark.parametrize("reaches_proxy", [True, False], ids=["proxy", "no-proxy"])
-@pytest.mark.parametrize("ground", ["refused", "silent"])
-async def test_apart(on_prosody: World, ground: str, reaches_proxy: bool) -> None:
+async def test_apart(world: World, ground: str, reaches_proxy: bool) -> None:
     """Two networks between which nothing goes but through the server and its proxy.
 
     They have addresses that are offered and tried, and lead nowhere.
     """
-    world = on_prosody
     file = make_file(world.folder / "report.bin", SIZE)
-    assert world.server.proxy_port is not None
-    ports = [world.server.port, *([world.server.proxy_port] if reaches_proxy else [])]
+    proxies = [each.proxy_port for each in world.servers if each.proxy_port is not None]
+    assert len(proxies) == len(world.servers)
+    ports = [*(each.port for each in world.servers), *(proxies if reaches_proxy else [])]
     with ExitStack() as networks:
         places = []
         for number in (1, 2):

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from tests.servers.accounts import HIBERNATION
 from tests.servers.loopback import loopback
 from tests.servers.namespace import network
-from tests.servers.prosody import HIBERNATION, prosody
+from tests.servers.prosody import prosody
 
 from .commands import SPEECH, Command, Commands, clean_environment
-from .conftest import World
+from .conftest import REAL, World, over
 from .endings import both_connected, ended, ended_well, now
 from .proxy import Proxy, proxy
 from .sound import assert_heard, longest_silence
@@ -238,6 +239,7 @@ async def hang_up(alice: Command, bob: Command) -> None:
         assert await side.exit() == status, side
 
 
+@over("loopback", *REAL[:2])
 async def test_a_hang_up_while_the_connection_is_lost_arrives_later(world: World, line: Proxy) -> None:
     bob = await world.answer("--once")
     alice = await call_over(world, line, "--play", "silence", "--seconds", "1.5")

@@ -13,7 +13,7 @@ from aioice.ice import get_host_addresses
 from tests.servers.coturn import RELAY, Coturn
 
 from .commands import SPEECH
-from .conftest import World
+from .conftest import REAL, World, over
 from .endings import both_connected, ended_well
 from .sound import assert_heard
 
@@ -44,9 +44,10 @@ def assert_shows_the_relay_alone(lines: list[dict[str, Any]]) -> None:
     assert not shown & {*get_host_addresses(True, True), "127.0.0.1", "::1"}
 
 
+@over("loopback", *REAL[:2])
 @pytest.mark.parametrize("who", ["caller", "callee"])
 async def test_the_whole_speech_through_a_relay(world: World, turn_server: Coturn, who: str) -> None:
-    """Prosody hands out the relay (XEP-0215); on the other server it is named by option."""
+    """The real servers hand out the relay (XEP-0215); on the other one it is named by option."""
     named = () if world.server.offers_relay else ("--turn", turn_server.url())
     relayed = ("--relay-only", "--trace", "trace", *named)
     bob = await world.answer("--once", "--record", "heard.wav", *(relayed if who == "callee" else ()))
@@ -61,14 +62,16 @@ async def test_the_whole_speech_through_a_relay(world: World, turn_server: Cotur
     assert_heard(world.folder / "heard.wav", SPEECH)
 
 
-async def test_both_through_relays(on_prosody: World) -> None:
-    bob = await on_prosody.answer("--once", "--relay-only", "--trace", "bob")
-    alice = await on_prosody.call("--seconds", "0.5", "--relay-only", "--trace", "alice")
+@over(*REAL)
+async def test_both_through_relays(world: World) -> None:
+    """Each has it from the own server."""
+    bob = await world.answer("--once", "--relay-only", "--trace", "bob")
+    alice = await world.call("--seconds", "0.5", "--relay-only", "--trace", "alice")
     for event in await both_connected(alice, bob):
         assert event["local_candidate"] == "relay"
     await ended_well(alice, bob)
     for name in ("alice", "bob"):
-        assert_shows_the_relay_alone(on_prosody.trace(name))
+        assert_shows_the_relay_alone(world.trace(name))
 
 
 async def test_without_a_relay_there_is_no_call(on_loopback: World) -> None:

@@ -136,23 +136,24 @@ def serve(connection: socket.socket) -> None:
     signal.set_wakeup_fd(waker.fileno())
     import select
 
-    while True:
-        ready, _, _ = select.select([connection, wakened], [], [])
-        if wakened in ready:
-            wakened.recv(4096)
-            _reap(connection)
-        if connection in ready:
-            data, descriptors, _, _ = socket.recv_fds(connection, MAX_REQUEST, 2)
-            if not data:
-                return
-            pid = os.fork()
-            if pid == 0:
-                for each in (connection, waker, wakened):
-                    each.close()
-                run(main, json.loads(data), descriptors)
-            for descriptor in descriptors:
-                os.close(descriptor)
-            connection.send(json.dumps({"pid": pid}).encode())
+    with connection, waker, wakened:
+        while True:
+            ready, _, _ = select.select([connection, wakened], [], [])
+            if wakened in ready:
+                wakened.recv(4096)
+                _reap(connection)
+            if connection in ready:
+                data, descriptors, _, _ = socket.recv_fds(connection, MAX_REQUEST, 2)
+                if not data:
+                    return
+                pid = os.fork()
+                if pid == 0:
+                    for each in (connection, waker, wakened):
+                        each.close()
+                    run(main, json.loads(data), descriptors)
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                connection.send(json.dumps({"pid": pid}).encode())
 
 
 def _reap(connection: socket.socket) -> None:

@@ -11,6 +11,8 @@ from tests.e2e.commands import Commands, commands
 from tests.e2e.zygote import Zygote, zygote
 
 from .coturn import Coturn, coturn
+from .ejabberd import Ejabberd, ejabberd
+from .federation import Federation, federation
 from .loopback import Loopback, loopback
 from .prosody import Prosody, prosody
 
@@ -30,6 +32,28 @@ def prosody_server(tmp_path_factory: pytest.TempPathFactory, turn_server: Coturn
 @pytest.fixture(scope="session")
 def loopback_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
     with loopback(tmp_path_factory.mktemp("loopback")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def servers_of_others(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    with federation(tmp_path_factory.mktemp("federation")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def federated_prosody_server(
+    tmp_path_factory: pytest.TempPathFactory, turn_server: Coturn, servers_of_others: Federation
+) -> Iterator[Prosody]:
+    with prosody(tmp_path_factory.mktemp("prosody"), turn_server, servers_of_others) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ejabberd_server(
+    tmp_path_factory: pytest.TempPathFactory, turn_server: Coturn, servers_of_others: Federation
+) -> Iterator[Ejabberd]:
+    with ejabberd(tmp_path_factory.mktemp("ejabberd"), turn_server, servers_of_others) as server:
         yield server
 
 

@@ -22,9 +22,12 @@ class Loopback(XmppServer):
         super().__init__(port=port, ca_file=ca_file)
         self._unused = users
 
-    def make_accounts(self, names: Sequence[str], friends: Sequence[tuple[str, str]]) -> dict[str, str]:
-        """Accounts out of those the server was started with."""
-        return {name: f"{self._unused.pop()}@localhost" for name in names}
+    def add_account(self, name: str) -> str:
+        """One out of those that the server was started with."""
+        return f"{self._unused.pop()}@localhost"
+
+    def add_contact(self, jid: str, contact: str) -> None:
+        """They all are."""
 
 
 @contextlib.contextmanager

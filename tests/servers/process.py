@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,32 @@ STOPPING = 5.0
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], *, port: int, folder: Path, also: Sequence[int] = ()
+    command: Sequence[str],
+    *,
+    port: int,
+    folder: Path,
+    also: Sequence[int] = (),
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a server, wait until it listens on `port` and `also`, and end it with the block, by its process id."""
+    """Start a server, wait until it listens on `port` and `also`, and end it with the block, by its process id.
+
+    Args:
+        command: What to start.
+        port: TCP, on 127.0.0.1.
+        folder: Where it runs, and where its output goes.
+        also: More such ports.
+        env: Its environment, in place of this process's own.
+    """
     log = folder / f"{Path(command[0]).name}.out"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+            env=env,
+            start_new_session=True,
         )
     try:
         deadline = time.monotonic() + STARTING

@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import ipaddress
 import itertools
+import re
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.conftest import missing, require_program
 
-from tests.conftest import require_program
-
-from .accounts import PASSWORD, XmppServer
+from .accounts import HIBERNATION, PASSWORD, XmppServer
+from .certificates import Authority
 from .coturn import Coturn
+from .federation import Federation
 from .process import free_ports, is_root, running
 
-HIBERNATION = 5
-"""Seconds a stream that broke can be resumed (XEP-0198)."""
+DOMAIN = "prosody.example"
+"""What it serves where it is federated."""
+
+IMPOSTOR = "impostor-prosody.example"
 
 CONFIG = """
 run_as_root = {root}
 pidfile = "{folder}/prosody.pid"
 data_path = "{folder}/data"
-certificates = "{folder}/certs"
+ssl = {{ cafile = "{ca_file}" }}
 log = {{ info = "{folder}/prosody.log" }}
 interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {port} }}
 c2s_direct_tls_ports = {{}}
-s2s_ports = {{}}
+s2s_ports = {{ {s2s_ports} }}
+s2s_interfaces = {{ "127.0.0.1" }}
 s2s_direct_tls_ports = {{}}
 http_ports = {{ {http_port} }}
 http_interfaces = {{ "127.0.0.1" }}
-http_default_host = "localhost"
+http_default_host = "{domain}"
 https_ports = {{}}
 consider_websocket_secure = true
 proxy65_ports = {{ {proxy_port} }}
@@ -50,14 +50,30 @@ modules_enabled = {{
   "roster", "saslauth", "tls", "disco", "carbons", "mam", "offline", "pep", "blocklist", "ping", "smacks",
   "csi_simple", "websocket"{modules}
 }}
-modules_disabled = {{ "s2s" }}
 smacks_hibernation_time = {hibernation}
 {turn}
-VirtualHost "localhost"
-  ssl = {{ key = "{folder}/certs/localhost.key", certificate = "{folder}/certs/localhost.crt" }}
+{others}
+VirtualHost "{domain}"
+  ssl = {{ key = "{certificate}", certificate = "{certificate}" }}
 
-Component "proxy.localhost" "proxy65"
+Component "proxy.{domain}" "proxy65"
   proxy65_address = "127.0.0.1"
+  ssl = {{ key = "{certificate}", certificate = "{certificate}" }}
+"""
+
+ALONE = """
+modules_disabled = {{ "s2s" }}
+"""
+
+FEDERATED = """
+s2s_secure_auth = true
+s2s_require_encryption = true
+unbound = {{
+  resolvconf = false, hoststxt = false, forward = "127.0.0.1@{names.port}",
+  options = {{ ["do-not-query-localhost:"] = "no" }}
+}}
+VirtualHost "{impostor}"
+  ssl = {{ key = "{certificate}", certificate = "{certificate}" }}
 """
 
 TURN = """
@@ -80,30 +96,29 @@ class Prosody(XmppServer):
     process: subprocess.Popen[bytes]
     start: Callable[[], None]
 
-    def __init__(self, folder: Path, port: int, *, proxy_port: int, http_port: int, offers_relay: bool) -> None:
-        super().__init__(port=port, ca_file=folder / "certs" / "localhost.crt")
-        self.proxy_port = proxy_port
+    def __init__(
+        self, folder: Path, domain: str, ca_file: Path, ports: tuple[int, int, int], *, offers_relay: bool
+    ) -> None:
+        port, self.proxy_port, http_port = ports
+        super().__init__(domain=domain, port=port, ca_file=ca_file)
         self.websocket = f"ws://127.0.0.1:{http_port}/xmpp-websocket"
         self.offers_relay = offers_relay
-        self._data = folder / "data" / "localhost"
+        # The files are what its internal storage reads at each login; it has its own way of writing names.
+        self._data = folder / "data" / re.sub(r"\W", lambda found: f"%{ord(found[0]):02x}", domain)
         self._numbers = itertools.count(1)
+        self._contacts: dict[str, list[str]] = defaultdict(list)
 
-    def make_accounts(self, names: Sequence[str], friends: Sequence[tuple[str, str]]) -> dict[str, str]:
-        """New accounts: the files are what Prosody's internal storage reads at each login."""
-        number = next(self._numbers)
-        made = {name: f"{name}{number}" for name in names}
-        contacts: dict[str, list[str]] = {name: [] for name in names}
-        for one, two in friends:
-            contacts[one].append(two)
-            contacts[two].append(one)
-        for name, user in made.items():
-            self._write("accounts", user, f'["password"] = "{PASSWORD}";')
-            items = [
-                f'["{made[other]}@localhost"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};'
-                for other in contacts[name]
-            ]
-            self._write("roster", user, f"[false] = {{ ['version'] = 1; }}; {' '.join(items)}")
-        return {name: f"{user}@localhost" for name, user in made.items()}
+    def add_account(self, name: str) -> str:
+        """A new one."""
+        user = f"{name}{next(self._numbers)}"
+        self._write("accounts", user, f'["password"] = "{PASSWORD}";')
+        return f"{user}@{self.domain}"
+
+    def add_contact(self, jid: str, contact: str) -> None:
+        """In its roster."""
+        self._contacts[jid].append(contact)
+        items = [f'["{each}"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};' for each in self._contacts[jid]]
+        self._write("roster", jid.partition("@")[0], f"[false] = {{ ['version'] = 1; }}; {' '.join(items)}")
 
     def _write(self, store: str, user: str, content: str) -> None:
         folder = self._data / store
@@ -112,27 +127,41 @@ class Prosody(XmppServer):
 
 
 @contextlib.contextmanager
-def prosody(folder: Path, turn: Coturn | None = None) -> Iterator[Prosody]:
-    """Run a Prosody in `folder` that hands out credentials for `turn` (XEP-0215)."""
+def prosody(folder: Path, turn: Coturn | None = None, others: Federation | None = None) -> Iterator[Prosody]:
+    """Run a Prosody in `folder`.
+
+    Args:
+        folder: Where it keeps everything.
+        turn: What it hands out credentials for (XEP-0215).
+        others: Whom it federates with, as `prosody.example`; without them it is `localhost` and alone.
+    """
     program = require_program("prosody")
-    port, proxy_port, http_port = free_ports(3)
-    (folder / "certs").mkdir(parents=True)
-    (folder / "data").mkdir()
-    write_certificate(folder / "certs")
+    port, proxy_port, http_port, s2s_port = free_ports(4)
+    (folder / "data").mkdir(parents=True)
+    authority = others.authority if others is not None else Authority(folder)
+    domain = DOMAIN if others is not None else "localhost"
     config = folder / "prosody.cfg.lua"
     config.write_text(
         CONFIG.format(
             root="true" if is_root() else "false",
             folder=folder,
+            domain=domain,
+            ca_file=authority.file,
+            certificate=authority.certify(folder, domain),
             port=port,
             proxy_port=proxy_port,
             http_port=http_port,
+            s2s_ports=s2s_port if others is not None else "",
             hibernation=HIBERNATION,
             modules=', "turn_external"' if turn is not None else "",
             turn=TURN.format(turn=turn) if turn is not None else "",
+            others=_federated(folder, others, s2s_port) if others is not None else ALONE,
         )
     )
-    server = Prosody(folder, port, proxy_port=proxy_port, http_port=http_port, offers_relay=turn is not None)
+    ports = (port, proxy_port, http_port)
+    server = Prosody(folder, domain, authority.file, ports, offers_relay=turn is not None)
+    if others is not None:
+        server.impostor = Prosody(folder, IMPOSTOR, others.impostors.file, ports, offers_relay=turn is not None)
     command = [program, "--config", str(config), "-F"]
     with contextlib.ExitStack() as lives:
 
@@ -144,26 +173,10 @@ def prosody(folder: Path, turn: Coturn | None = None) -> Iterator[Prosody]:
         yield server
 
 
-def write_certificate(folder: Path, name: str = "localhost") -> Path:
-    """A certificate that is its own CA, with its key beside it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=7))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / f"{name}.crt"
-    path.write_bytes(certificate.public_bytes(Encoding.PEM))
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / f"{name}.key").write_bytes(private)
-    return path
+def _federated(folder: Path, others: Federation, port: int) -> str:
+    if not any(Path("/usr/lib").glob("*/lua/*/lunbound.so")):
+        missing("lua-unbound is not installed: Prosody cannot be told where to look for names")
+    for name in (DOMAIN, IMPOSTOR):
+        others.names.publish(name, port)
+    certificate = others.impostors.certify(folder, IMPOSTOR)
+    return FEDERATED.format(names=others.names, impostor=IMPOSTOR, certificate=certificate)
