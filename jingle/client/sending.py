@@ -15,12 +15,12 @@ from ..applications.file_transfer.metadata import FileMetadata
 from ..applications.file_transfer.names import safe_path
 from ..applications.file_transfer.receiver import FileReceiver
 from ..applications.file_transfer.sender import FileSender
-from ..applications.file_transfer.source import OutgoingFile, files_of
+from ..applications.file_transfer.source import OutgoingFile, files_of, read_if_small
 from ..applications.file_transfer.storage import Target
 from ..elements.core import Role, Senders
 from ..elements.file_transfer import NS as NS_FILES
 from ..errors import LocalProtocolError, SessionEnded, TransportFailed
-from ..peer.content import LiveContent
+from ..peer.content import LiveContent, protection
 from ..peer.live import LiveSession
 from ..session import events
 from ..signalling.discovery import NS_JINGLE, able_devices
@@ -123,7 +123,9 @@ class FileSession:
         features = await pump.discovery.features_of(device)
         if NS_JINGLE not in features:
             features = frozenset()  # not for us to see, or not there at all, which it will say itself
-        contents = [self._content(device, features, name, each, senders) for name, each in applications.items()]
+        contents: list[LiveContent] = []
+        for name, each in applications.items():
+            contents.append(self._content(device, features, name, each, senders, contents))
         live = self._live = await pump.initiate(device, self.id, contents, is_hidden=self._relay_only)
         tell_the_end(
             pump,
@@ -158,7 +160,13 @@ class FileSession:
         raise self._over("gone", "they are not online, or do not show it; use a full JID instead")
 
     def _content(
-        self, device: str, features: frozenset[str], name: str, application: Application, senders: Senders
+        self,
+        device: str,
+        features: frozenset[str],
+        name: str,
+        application: Application,
+        senders: Senders,
+        siblings: Sequence[LiveContent],
     ) -> LiveContent:
         pump = self._pump
         protect = common_precondition(pump.preconditions, features)
@@ -172,7 +180,7 @@ class FileSession:
             choice=choice,
             selection=selection,
             make_transport=pump.transports_of(Role.INITIATOR, device, self.id, name, is_hidden=self._relay_only),
-            precondition=protect(Role.INITIATOR) if protect is not None else None,
+            precondition=protection(protect, Role.INITIATOR, siblings),
             senders=senders,
         )
 
@@ -191,7 +199,8 @@ class OutgoingFiles(FileSession):
 
     async def send(self) -> Transfers:
         """Offer the files; returns once the peer has accepted at least one of them; raises as `FileSession._open`."""
-        files = {f"file{number}": file for number, file in enumerate(self._plan.files)}
+        offered = await asyncio.to_thread(self._files)
+        files = {f"file{number}": file for number, file in enumerate(offered)}
         senders: dict[str, FileSender] = {}
 
         def make() -> Mapping[str, Application]:
@@ -205,6 +214,12 @@ class OutgoingFiles(FileSession):
                 for name, sender in senders.items()
             ]
         )
+
+    def _files(self) -> Sequence[OutgoingFile]:
+        """The files as they are offered; blocks on the disk."""
+        files, algorithms = self._plan.files, self._plan.algorithms
+        # stanza.io takes one file in a session, and has it only once a <checksum/> came.
+        return [read_if_small(file, algorithms) for file in files] if len(files) > 1 else files
 
     def _sender(self, name: str, file: OutgoingFile) -> FileSender:
         called = file.metadata.name or name

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from ..applications.base import Application, Idling
-from ..elements.core import Content, Senders
+from ..elements.core import Content, Role, Senders
 from ..elements.declare import Element
 from ..errors import TransportFailed
 from ..session.contents import namespace_of
@@ -316,3 +316,21 @@ class LiveContent:
             await self.connection.aclose()
         for transport in [self.transport, *([self._proposed[1]] if self._proposed else [])]:
             await transport.aclose()
+
+
+def protection(
+    precondition: type[SecurityPrecondition] | None, role: Role, siblings: Iterable[LiveContent]
+) -> SecurityPrecondition | None:
+    """What protects a content, where something has to; the contents of a session share what we prove ourselves with.
+
+    Args:
+        precondition: What has to.
+        role: Ours in the session.
+        siblings: The contents that the session has already.
+    """
+    if precondition is None:
+        return None
+    for sibling in siblings:
+        if isinstance(sibling.precondition, precondition):
+            return sibling.precondition.another()
+    return precondition(role)

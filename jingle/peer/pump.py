@@ -34,7 +34,7 @@ from ..signalling.services import ExternalServices
 from ..transports.addresses import AddressWatch
 from ..transports.base import Kind, PathChange, SecurityPrecondition, Transport, TransportContext, TransportOptions
 from ..transports.selection import Selection
-from .content import LiveContent, MakeTransport
+from .content import LiveContent, MakeTransport, protection
 from .events import Event, EventHandler, path_fields
 from .live import LiveSession
 from .policy import Policy
@@ -300,7 +300,7 @@ class Pump:
             choice=choice,
             selection=selection,
             make_transport=self.transports_of(live.session.role, live.peer, live.sid, offer.name),
-            precondition=protect(live.session.role) if protect is not None else None,
+            precondition=protection(protect, live.session.role, live.contents.values()),
             offer=offer,
         )
 

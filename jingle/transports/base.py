@@ -521,6 +521,10 @@ class SecurityPrecondition(Protocol):
 
     def __init__(self, role: Role) -> None: ...
 
+    def another(self) -> SecurityPrecondition:
+        """The same for another content of the session: we prove to be the same one."""
+        ...
+
     def describe(self) -> Element:
         """Our `<security/>` for session-initiate, session-accept or content-add."""
         ...

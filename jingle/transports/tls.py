@@ -58,7 +58,7 @@ MEMORY_PIECE = 1 << 16
 
 
 class Identity:
-    """A key and its certificate, made for one session.
+    """A key and its certificate, made for one session, and what OpenSSL makes of them.
 
     Attributes:
         key: The private key, on P-256.
@@ -81,6 +81,13 @@ class Identity:
             .not_valid_after(now + LIFETIME)
             .sign(self.key, hashes.SHA256())
         )
+        self._contexts: dict[Role, SSL.Context] = {}
+
+    def context(self, role: Role) -> SSL.Context:
+        """The context of connections in that role; the digest that each expects is its application data."""
+        if role not in self._contexts:
+            self._contexts[role] = _context(role, self)
+        return self._contexts[role]
 
     @property
     def fingerprint(self) -> str:
@@ -95,10 +102,14 @@ class XtlsPrecondition:
     security: ClassVar[Security] = Security.TLS
     features: ClassVar[tuple[str, ...]] = (NS,)
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: Role, identity: Identity | None = None) -> None:
         self._role = role
-        self._identity = Identity()
+        self._identity = identity or Identity()
         self._expected: str | None = None
+
+    def another(self) -> XtlsPrecondition:
+        """The same certificate for another content; see `SecurityPrecondition.another`."""
+        return XtlsPrecondition(self._role, self._identity)
 
     def describe(self) -> Element:
         """Our fingerprint, and the one method that we have."""
@@ -138,7 +149,7 @@ class XtlsPrecondition:
         return protected
 
 
-def _context(role: Role, identity: Identity, expected: str) -> SSL.Context:
+def _context(role: Role, identity: Identity) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD if role is Role.INITIATOR else SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_3_VERSION)
     context.use_certificate(identity.certificate)
@@ -148,7 +159,7 @@ def _context(role: Role, identity: Identity, expected: str) -> SSL.Context:
 
     def verify(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
         # The chain means nothing here; the certificate itself is known by its hash.
-        return depth > 0 or _digest(certificate.to_cryptography()) == expected
+        return depth > 0 or _digest(certificate.to_cryptography()) == connection.get_app_data()
 
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verify)
     return context
@@ -252,11 +263,12 @@ class TlsStream:
 
     def __init__(self, stream: ByteStream, role: Role, identity: Identity, expected: str) -> None:
         self._stream, self._expected = stream, expected
-        context = _context(role, identity, expected)
+        context = identity.context(role)
         self._carrier: _OnSocket | _InMemory = (
             _OnSocket(context, stream) if isinstance(stream, SocketStream) else _InMemory(context, stream)
         )
         self._connection = self._carrier.connection
+        self._connection.set_app_data(expected)
         if role is Role.INITIATOR:
             self._connection.set_connect_state()
         else:

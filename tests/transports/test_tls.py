@@ -169,6 +169,30 @@ async def test_another_certificate_than_announced(deceived: Role, relayed: bool)
             assert isinstance(results[other], TransportFailed)
 
 
+async def test_contents_of_a_session_share_a_certificate_and_expect_each_its_own() -> None:
+    """A peer may have one for each content; what was said for one proves nothing for another."""
+    initiator, responder = introduced()
+    second, stranger = initiator.another(), XtlsPrecondition(Role.RESPONDER)
+    assert fingerprint_of(second) == fingerprint_of(initiator)
+    stranger.accept(over_the_wire(second.describe()))
+    async with stream_pair() as (ours, theirs):
+        for stream in await outcomes(initiator, responder, ours, theirs):
+            assert isinstance(stream, tls.TlsStream)
+            await stream.aclose()
+    async with stream_pair() as (ours, theirs):
+        failure, _ = await outcomes(second, stranger, ours, theirs)
+        assert isinstance(failure, TransportFailed)
+        assert failure.reason == "security-error"  # it was announced for no content yet
+    second.accept(over_the_wire(stranger.describe()))
+    for theirs_of_second, is_right in ((responder, False), (stranger, True)):
+        async with stream_pair() as (ours, theirs):
+            outcome, other = await outcomes(second, theirs_of_second, ours, theirs)
+            assert isinstance(outcome, tls.TlsStream if is_right else TransportFailed)
+            for each in (outcome, other):
+                if isinstance(each, tls.TlsStream):
+                    await each.aclose()
+
+
 async def test_a_peer_without_a_certificate() -> None:
     ours, theirs = tcp_pair()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

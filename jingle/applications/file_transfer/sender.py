@@ -19,7 +19,7 @@ from .digests import Digester
 from .metadata import ByteRange, FileMetadata, file_of
 from .source import OutgoingFile, Reader
 from .transfer import NO_HOOKS, USUAL_TIMING, FileResult, Hooks, Timing, Transfer
-from .worker import Ring
+from .worker import FileWorker, Ring
 
 FIRST_SLICE = 64 * 1024
 SMALLEST_SLICE = 4096
@@ -62,8 +62,9 @@ class FileSender(Transfer):
     ) -> None:
         if not algorithms or digests.known(algorithms) != tuple(algorithms):
             raise LocalProtocolError(f"hash functions are {', '.join(digests.ALGORITHMS)}, each once")
-        super().__init__(name=name, creator=creator, hooks=hooks, timing=timing)
         self._file = file if isinstance(file, OutgoingFile) else OutgoingFile.from_path(file)
+        worker = FileWorker(is_inline=self._file.is_in_memory)
+        super().__init__(name=name, creator=creator, hooks=hooks, timing=timing, worker=worker)
         self._algorithms = tuple(algorithms)
         self._range: ByteRange | None = None
         self._confirmed = asyncio.Event()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,9 @@ from ...errors import ApplicationFailed, MediaError
 from .digests import Digester
 from .metadata import FileMetadata, media_type_of
 from .names import sendable_name
+
+SMALL = 1 << 16
+"""Bytes up to which a file is read when it is offered and not when it is sent."""
 
 
 class Readable(Protocol):
@@ -43,6 +47,9 @@ class OutgoingFile:
     metadata: FileMetadata
     open: Callable[[], Readable] = field(repr=False)
     """Opens the file at its beginning; raises `OSError`."""
+
+    is_in_memory: bool = False
+    """No disk has to be waited for."""
 
     @classmethod
     def from_path(
@@ -131,6 +138,35 @@ class OutgoingFile:
     def named(self, name: str) -> OutgoingFile:
         """The same file under another name."""
         return replace(self, metadata=replace(self.metadata, name=sendable_name(name)))
+
+
+def read_if_small(file: OutgoingFile, algorithms: Sequence[str]) -> OutgoingFile:
+    """The same file, read now if it is small: its digests go into the offer, and no `<checksum/>` has to follow.
+
+    Of many small files the stanzas cost more than the bytes. Where a file cannot be read or has changed, it comes back
+    as it is: only that one is not sent then.
+
+    Args:
+        file: What is to be offered.
+        algorithms: Of `digests.ALGORITHMS`.
+    """
+    metadata = file.metadata
+    if metadata.size is None or metadata.size > SMALL or metadata.digests or not metadata.is_ranged:
+        return file
+    buffer = bytearray(metadata.size + 1)
+    try:
+        with contextlib.closing(file.open()) as source:
+            source.seek(0)
+            count = source.readinto(memoryview(buffer))
+    except (OSError, ValueError):  # ValueError: its owner has closed it
+        return file
+    if count != metadata.size:
+        return file
+    content = bytes(buffer[:count])
+    digester = Digester(algorithms)
+    digester.update(content)
+    known = replace(metadata, digests=digester.digests())
+    return OutgoingFile(metadata=known, open=lambda: io.BytesIO(content), is_in_memory=True)
 
 
 def files_of(path: str | os.PathLike[str]) -> Iterator[OutgoingFile]:

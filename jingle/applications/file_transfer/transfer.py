@@ -122,6 +122,7 @@ class Transfer(ABC):
         creator: Who created the content.
         hooks: Who is told what.
         timing: How long to wait for a peer.
+        worker: What reads or writes; one with a thread of its own by default.
 
     Attributes:
         progress: How far it is; iterate over it.
@@ -133,13 +134,15 @@ class Transfer(ABC):
     components = 1
     """The XEP knows none (section 4); a byte stream is one."""
 
-    def __init__(self, *, name: str, creator: Role, hooks: Hooks, timing: Timing) -> None:
+    def __init__(
+        self, *, name: str, creator: Role, hooks: Hooks, timing: Timing, worker: FileWorker | None = None
+    ) -> None:
         self.progress = ProgressMeter(hooks.on_progress)
         self._name, self._creator = name, creator
         self._hooks, self._timing = hooks, timing
         self._result: asyncio.Future[FileResult] = asyncio.get_running_loop().create_future()
         self._result.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._worker = FileWorker()
+        self._worker = worker or FileWorker()
         self._stream: ByteStream | None = None
         self._task: asyncio.Task[None] | None = None
         self._started_at = 0.0

@@ -32,12 +32,16 @@ class FileWorker:
     One thread and no more, because the bytes of a file have to be hashed in order. It is not a `ThreadPoolExecutor`,
     which takes twice as long to hand over a call.
 
+    Args:
+        is_inline: The bytes are in memory and few: calls run at once, where they are submitted.
+
     Attributes:
         is_abandoned: Set when the results are not wanted any more; a long call looks at it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_inline: bool = False) -> None:
         self.is_abandoned = False
+        self._is_inline = is_inline
         self._calls: SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...], asyncio.Future[Any]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._ring: Ring | None = None
@@ -56,6 +60,9 @@ class FileWorker:
         future: asyncio.Future[T] = loop.create_future()
         # Of several that fail one is told, and those of a transfer that was stopped interest nobody.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if self._is_inline:
+            _settle(future, *_outcome(call, args))
+            return future
         self._calls.put((call, args, future))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, args=(loop,), name="jingle file", daemon=True)
@@ -66,7 +73,8 @@ class FileWorker:
         """Let what was submitted end, run `last`, which frees the file, and end the thread."""
         self.is_abandoned = True
         ended = self.submit(last)
-        self._calls.put(None)
+        if not self._is_inline:
+            self._calls.put(None)
         if self._ring is not None:
             self._ring.retire()
         await ended
@@ -74,16 +82,18 @@ class FileWorker:
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while (item := self._calls.get()) is not None:
             call, args, future = item
-            result: Any = None
-            error: BaseException | None = None
-            try:
-                result = call(*args)
-            except BaseException as exc:
-                error = exc
+            result, error = _outcome(call, args)
             with contextlib.suppress(RuntimeError):  # the loop was closed, and nobody is left to be told
                 loop.call_soon_threadsafe(_settle, future, result, error)
             # Or the buffer stays referenced while the thread waits for the next call.
             del item, call, args, future, result, error
+
+
+def _outcome(call: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
+    try:
+        return call(*args), None
+    except BaseException as exc:
+        return None, exc
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jingle.applications.file_transfer.digests import Digester
-from jingle.applications.file_transfer.source import OutgoingFile, Reader, files_of
+from jingle.applications.file_transfer.source import SMALL, OutgoingFile, Reader, files_of, read_if_small
 from jingle.errors import ApplicationFailed, MediaError
 
 
@@ -161,3 +161,59 @@ def test_hashing_what_the_peer_has_can_be_given_up(tmp_path: Path) -> None:
     reader.hash(100, memoryview(bytearray(10)), lambda: next(asked))
     reader.close()
     assert digester.digests()["sha-256"] == hashlib.sha256(b"x" * 20).digest()
+
+
+def test_a_small_file_is_read_once_and_offered_with_its_digest(tmp_path: Path) -> None:
+    path = tmp_path / "note.txt"
+    path.write_bytes(b"as it was offered")
+    file = read_if_small(OutgoingFile.from_path(path, description="a note"), ["sha-256", "sha-1"])
+    path.write_bytes(b"changed")
+    assert dict(file.metadata.digests) == {
+        "sha-256": hashlib.sha256(b"as it was offered").digest(),
+        "sha-1": hashlib.sha1(b"as it was offered").digest(),
+    }
+    assert (file.metadata.name, file.metadata.size, file.metadata.description) == ("note.txt", 17, "a note")
+    assert read_all(file) == read_all(file) == b"as it was offered"
+    assert read_all(file, 3) == b"it was offered"
+    empty = tmp_path / "empty"
+    empty.touch()
+    assert read_if_small(OutgoingFile.from_path(empty), ["sha-256"]).metadata.digests == {
+        "sha-256": hashlib.sha256(b"").digest()
+    }
+
+
+def test_other_files_are_offered_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(SMALL))
+    known = OutgoingFile.from_path(path, digests={"sha-1": bytes(20)})
+    assert read_if_small(known, ["sha-256"]) is known
+    fits = OutgoingFile.from_path(path)
+    assert read_if_small(fits, ["sha-256"]) is not fits
+    path.write_bytes(bytes(SMALL + 1))
+    assert read_if_small(fits, ["sha-256"]) is fits  # it has grown meanwhile
+    large = OutgoingFile.from_path(path)
+    assert read_if_small(large, ["sha-256"]) is large
+    path.unlink()
+    assert read_if_small(fits, ["sha-256"]) is fits
+    closed = io.BytesIO(b"abc")
+    borrowed = OutgoingFile.from_object(closed, name="borrowed")
+    closed.close()
+    assert read_if_small(borrowed, ["sha-256"]) is borrowed
+    unknown = OutgoingFile.from_object(Endless(), name="endless")
+    assert read_if_small(unknown, ["sha-256"]) is unknown
+
+
+class Endless:
+    """It cannot tell how long it is."""
+
+    def readinto(self, buffer: memoryview) -> int:
+        raise AssertionError
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        raise AssertionError
+
+    def close(self) -> None:
+        raise AssertionError

@@ -40,6 +40,21 @@ async def test_what_a_call_raises_is_told_and_the_next_one_runs() -> None:
     await worker.aclose(lambda: None)
 
 
+async def test_calls_about_memory_need_no_thread() -> None:
+    worker, ran = FileWorker(is_inline=True), list[int]()
+
+    def broken() -> None:
+        raise OSError("odd")
+
+    assert await worker.submit(threading.get_ident) == threading.get_ident()
+    with pytest.raises(OSError, match="odd"):
+        await worker.submit(broken)
+    await worker.aclose(lambda: ran.append(1))
+    assert ran == [1]
+    assert worker.is_abandoned
+    assert no_threads()
+
+
 async def test_a_call_runs_also_where_nobody_waits_any_more() -> None:
     worker, gate, ran = FileWorker(), threading.Event(), list[str]()
     first, second = worker.submit(gate.wait), worker.submit(ran.append, "second")
