@@ -102,6 +102,15 @@ class Application(Protocol):
 
 
 @runtime_checkable
+class Discerning(Protocol):
+    """An `Application` that does not take everything of the kinds in its `infos`."""
+
+    def understands(self, payload: Element) -> bool:
+        """Whether `info` takes this payload, which is of one of the kinds; else the peer hears that nobody does."""
+        ...
+
+
+@runtime_checkable
 class Idling(Protocol):
     """An `Application` that can leave a content of somebody else's session in place without doing it."""
 

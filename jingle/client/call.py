@@ -17,6 +17,7 @@ from ..media.png import write_png
 from ..media.recorder import Recorder
 from ..media.sinks import FrameSink
 from ..peer.live import Ending, LiveSession
+from .keys import Features, Keys
 
 STATS_INTERVAL = 5.0
 """Seconds between two `stats` events."""
@@ -90,7 +91,9 @@ class Call:
         setup: Seconds from the acceptance until both ends were connected.
     """
 
-    def __init__(self, live: LiveSession, emit: Emit, *, setup: float, until: Sequence[Source]) -> None:
+    def __init__(
+        self, live: LiveSession, emit: Emit, *, setup: float, until: Sequence[Source], features: Features
+    ) -> None:
         """Take over a connected session.
 
         Args:
@@ -98,10 +101,12 @@ class Call:
             emit: Tells the program what happens.
             setup: Seconds it took to connect.
             until: The sources of which the first that ends is the end of the call.
+            features: Asks what the peer can do.
         """
         self._live = live
         self._emit = emit
         self.setup = setup
+        self._keys = Keys(live, features)
         self._tasks = [asyncio.ensure_future(self._report())]
         self._tasks += [asyncio.ensure_future(self._hang_up_after(source)) for source in until]
         live.ended.add_done_callback(self._over)
@@ -244,12 +249,16 @@ class Call:
         await self._live.restart()
 
     async def send_dtmf(self, digits: str) -> None:
-        """Press keys (RFC 4733); returns when the last is released.
+        """Press keys; returns when the last is released, 0.17 s each.
+
+        They go in RTP (RFC 4733), or in the signalling to a peer that takes them only there (XEP-0181).
 
         Raises:
             LocalProtocolError: One is no key, or the peer takes none.
+            SignallingError: The peer refused a key that went in the signalling.
+            SessionEnded: The call ended meanwhile.
         """
-        await self._application("audio").send_dtmf(digits)
+        await self._keys.press(self._application("audio"), digits)
 
     def stats(self) -> dict[str, MediaStats]:
         """The counters by medium, as of now; those at the end once the call has ended."""

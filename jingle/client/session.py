@@ -126,7 +126,7 @@ async def until_connected(pump: Pump, live: LiveSession, *, timeout: float | Non
         raise_end(live)
     setup = live.connected.result()
     tell_connected(pump, live, next(iter(live.contents.values())), setup, kind="call", media=list(media_of(live)))
-    return Call(live, pump.emit, setup=setup, until=until)
+    return Call(live, pump.emit, setup=setup, until=until, features=pump.discovery.features_of)
 
 
 def tell_connected(pump: Pump, live: LiveSession, content: LiveContent, setup: float, **fields: Any) -> None:

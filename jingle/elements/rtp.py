@@ -271,7 +271,7 @@ class Dtmf(Element):
     code: str = attr(longest=1)
     """One of `0` to `9`, `*`, `#`, `A` to `D`."""
 
-    duration: int | None = attr(default=None)
+    duration: int | None = attr(default=None, within=range(1 << 31))
     """Milliseconds."""
 
     volume: int | None = attr(default=None, within=range(64))

@@ -16,7 +16,16 @@ from typing import Any, Protocol
 from ..applications.base import Application
 from ..elements.core import Action, Content, Group, Reason, ReasonCondition, Role
 from ..elements.declare import Element
-from ..errors import ApplicationFailed, JingleError, LocalProtocolError, MediaError, ProtocolError, TransportFailed
+from ..errors import (
+    ApplicationFailed,
+    JingleError,
+    LocalProtocolError,
+    MediaError,
+    ProtocolError,
+    SessionEnded,
+    SignallingError,
+    TransportFailed,
+)
 from ..session import events
 from ..session.engine import Session
 from ..session.state import SessionState
@@ -104,6 +113,7 @@ class LiveSession:
         self.failure: Exception | None = None
         self.shared: object = None
         self.is_hidden = False
+        self._asked: dict[int, asyncio.Future[events.Event]] = {}
         self._over = asyncio.Event()
         self._reason: events.SessionEnded | None = None
         self._ended_at: float | None = None
@@ -156,6 +166,9 @@ class LiveSession:
             case events.Acknowledged(action=action) | events.Refused(action=action) | events.TimedOut(action=action):
                 if action is Action.SESSION_TERMINATE:
                     self._told.set()
+                if (asked := self._asked.pop(event.token, None)) is not None and not asked.done():
+                    asked.set_result(event)
+                    return
                 if not isinstance(event, events.Refused):
                     return
         try:
@@ -296,6 +309,38 @@ class LiveSession:
         """Send a session-info; nothing happens where the session has ended."""
         if self.is_running:
             self.act(lambda session: session.info(payload))
+
+    async def ask(self, payload: Element) -> None:
+        """Send a session-info, and return once the peer has taken it.
+
+        Raises:
+            SignallingError: It refused, or did not answer in time (`timeout`).
+            SessionEnded: The session has ended.
+            LocalProtocolError: The session was not initiated.
+        """
+        if not self.is_running:
+            raise self._over_error()
+        answer: asyncio.Future[events.Event] = asyncio.get_running_loop().create_future()
+
+        def send(session: Session) -> None:
+            self._asked[session.info(payload)] = answer
+
+        self.act(send)
+        waiting: list[asyncio.Future[Any]] = [answer, self.ended]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise self._over_error()
+        match answer.result():
+            case events.Refused(condition=condition, text=text, jingle=jingle):
+                raise SignallingError(condition, text, jingle=jingle)
+            case events.TimedOut():
+                raise SignallingError("timeout", f"{self.peer} did not answer")
+
+    def _over_error(self) -> SessionEnded:
+        reason = self._reason.reason if self._reason is not None else None
+        return SessionEnded(
+            reason.condition.value if reason is not None else "success", reason.text if reason is not None else None
+        )
 
     def send_transport_info(self, name: str, transport: Element) -> None:
         """Send a `<transport/>` of a content; the engine keeps it back until the peer knows the session."""

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..applications.base import Discerning
 from ..elements.core import Content, Group, Jingle, Reason, ReasonCondition, Role
 from ..elements.declare import Element
 from ..elements.initiation import Initiation, Propose
@@ -206,7 +207,11 @@ class Pump:
     def _understands(self, session: Session, payload: Element) -> bool:
         live = self.sessions.get(session)
         contents = live.contents.values() if live is not None else ()
-        return any(isinstance(payload, content.application.infos) for content in contents)
+        applications = [content.application for content in contents]
+        return any(
+            isinstance(payload, each.infos) and (not isinstance(each, Discerning) or each.understands(payload))
+            for each in applications
+        )
 
     def handle(self, session: Session | None, happened: Sequence[events.Event]) -> None:
         """Carry out events of the engine that no stanza is waiting on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import uuid
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from ...elements.rtp import (
     FEATURE_SOURCES,
     FEATURE_VIDEO,
     NS,
+    NS_DTMF,
     NS_FEEDBACK,
     NS_HEADER_EXTENSIONS,
     NS_SOURCES,
@@ -34,7 +36,7 @@ from ...media.sinks import Fanout
 from ...media.video_codecs import Thread, Worker
 from ...transports.base import DatagramLink, Kind, RtpParameters
 from .capabilities import select
-from .dtmf import DIGITS
+from .dtmf import DIGITS, KeyLimit
 from .media import Medium, Pictures, Sound
 from .negotiation import MID, LocalSource, Negotiated, accepted, answer, inactive, offer
 from .options import MediaOptions, SessionIdentity
@@ -66,7 +68,7 @@ class RtpApplication:
     namespace: ClassVar[str] = NS
     kind: ClassVar[Kind] = Kind.DATAGRAM
     features: ClassVar[tuple[str, ...]] = (
-        *(NS, FEATURE_AUDIO, FEATURE_VIDEO),
+        *(NS, FEATURE_AUDIO, FEATURE_VIDEO, NS_DTMF),
         *(NS_FEEDBACK, NS_HEADER_EXTENSIONS, NS_SOURCES, FEATURE_SOURCES),
     )
     infos: ClassVar[tuple[type[Element], ...]] = (Ringing, Hold, Unhold, Mute, Unmute, Active, Dtmf)
@@ -95,6 +97,7 @@ class RtpApplication:
         self._options = options
         self._is_bundled = is_bundled
         self._on_info, self._on_dtmf = on_info, on_dtmf
+        self._keys = KeyLimit()
         self._codecs = select(medium, options.codecs_of(medium), dtx=options.dtx)
         self._identity = identity = identity or SessionIdentity()
         self._local = LocalSource(
@@ -112,7 +115,7 @@ class RtpApplication:
         self._medium: Medium = (
             Pictures(options, identity.clock, make_worker)
             if medium == "video"
-            else Sound(options, identity.clock, on_dtmf)
+            else Sound(options, identity.clock, self._hear_key)
         )
         self.received = Fanout(self._medium.track)
 
@@ -238,6 +241,11 @@ class RtpApplication:
         await part.open()
         return part
 
+    @property
+    def takes_keys(self) -> bool:
+        """Whether the peer takes key presses in RTP (RFC 4733)."""
+        return self._negotiated is not None and bool(self._negotiated.events)
+
     async def send_dtmf(self, digits: str) -> None:
         """Press keys (RFC 4733); returns when the last is released, 0.17 s each.
 
@@ -313,14 +321,23 @@ class RtpApplication:
                 state, self.is_muted_by_peer = "mute", True
             case Unmute(name=name) if name in (None, self._name):
                 state, self.is_muted_by_peer = "unmute", False
-            case Dtmf(code=code) if code in DIGITS:
-                self._on_dtmf(code)
+            case Dtmf(code=code) if self.understands(payload):
+                if payload.effective_duration > 0:
+                    self._hear_key(code)
                 return True
             case _:
                 return False
         self._apply()
         self._on_info(state)
         return True
+
+    def understands(self, payload: Element) -> bool:
+        """All of its `infos`, but of keys only those that a telephone has (XEP-0181 section 2)."""
+        return not isinstance(payload, Dtmf) or payload.code in set(DIGITS)
+
+    def _hear_key(self, digit: str) -> None:
+        if self._keys.allows(asyncio.get_running_loop().time()):
+            self._on_dtmf(digit)
 
     def _apply(self) -> None:
         self._medium.steer(

@@ -24,6 +24,10 @@ INTERVAL = 0.020
 END_PACKETS = 3
 """How often the end is said, because a lost end would be a key that hangs (RFC 4733 section 2.5.1.4)."""
 
+KEYS_AT_ONCE = 40
+KEYS_A_SECOND = 25
+"""Twice what machines dial with (ITU-T Q.24: 40 ms on, 40 ms off), and a long number said at once in messages."""
+
 _END = 0x80
 
 
@@ -61,6 +65,23 @@ def press(digit: str, clock_rate: int) -> Iterator[EventPacket]:
 
 def _payload(event: int, end: bool, seconds: float, clock_rate: int) -> bytes:
     return struct.pack("!BBH", event, (_END if end else 0) | VOLUME, round(seconds * clock_rate))
+
+
+class KeyLimit:
+    """How fast a peer may press keys: faster than any thumb, and not so fast that a program drowns in them."""
+
+    def __init__(self) -> None:
+        self._left = float(KEYS_AT_ONCE)
+        self._since: float | None = None
+
+    def allows(self, now: float) -> bool:
+        """Whether one more key, at this moment of a clock that does not jump, is heard."""
+        gained = KEYS_A_SECOND * (now - self._since) if self._since is not None else 0.0
+        self._left, self._since = min(KEYS_AT_ONCE, self._left + gained), now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class KeyReceiver:

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jingle.applications.rtp.dtmf import DIGITS, END_PACKETS, INTERVAL, TONE, KeyReceiver, check_digits, press
+from jingle.applications.rtp.dtmf import (
+    DIGITS,
+    END_PACKETS,
+    INTERVAL,
+    KEYS_A_SECOND,
+    KEYS_AT_ONCE,
+    TONE,
+    KeyLimit,
+    KeyReceiver,
+    check_digits,
+    press,
+)
 from jingle.errors import LocalProtocolError
 
 
@@ -69,3 +80,12 @@ def test_nonsense_and_other_events_are_no_keys(payload: bytes) -> None:
 def test_there_is_one_end_packet_for_each_time_it_may_get_lost() -> None:
     assert sum(packet.at == TONE for packet in press("1", 8000)) == END_PACKETS
     assert TONE / INTERVAL == 5
+
+
+def test_how_fast_keys_are_heard() -> None:
+    limit = KeyLimit()
+    assert sum(limit.allows(5.0) for _ in range(1000)) == KEYS_AT_ONCE
+    assert sum(limit.allows(6.0) for _ in range(1000)) == KEYS_A_SECOND
+    assert sum(limit.allows(1000.0) for _ in range(1000)) == KEYS_AT_ONCE
+    dialled = KeyLimit()
+    assert all(dialled.allows(number * 0.08) for number in range(10_000))
