@@ -16,7 +16,7 @@ from ..elements import ice_udp, raw_udp, rtp
 from ..elements.core import Content, Role
 from ..elements.declare import Element, Unknown, parse, serialize
 from ..elements.ice_options import Renomination, Trickle
-from ..elements.model import plan_of
+from ..elements.model import plan_of, plan_of_tag
 from ..elements.sdp_extension import CandidateExtension, SdpMedia
 from ..elements.source import split, to_text
 from ..errors import LocalProtocolError, RemoteProtocolError
@@ -226,13 +226,20 @@ def _walk(model: type[Element]) -> tuple[tuple[str, ...], bool]:
     return _WALKS[model]
 
 
+def _identity(xml: ET.Element) -> list[str]:
+    """Return the names of the attributes that tell an element from its like."""
+    names = IDENTITY.get(split(xml.tag)[1])
+    plan = plan_of_tag(xml.tag) if names is None else None
+    return [*names] if names is not None else [name for name in xml.keys() if plan is None or name in plan.attributes]
+
+
 def _shell(element: Element, kept: dict[str, str], children: list[Element]) -> ET.Element | None:
     """Return an element that names another one, with nothing but these attributes and children; or none at all."""
     if not kept and not children and not element.extra_attributes:
         return None
     written = serialize(element)
     shell = ET.Element(written.tag)
-    identity = {name: written.get(name, "") for name in IDENTITY.get(element.NAME, tuple(written.keys()))}
+    identity = {name: written.get(name, "") for name in _identity(written)}
     for name, value in (*identity.items(), *kept.items(), *element.extra_attributes):
         shell.set(name, value)
     shell.extend([serialize(each) for each in children])
@@ -268,7 +275,7 @@ def restore(content: Content, kept: Iterable[str]) -> Content:
     root = serialize(content)
     for source in kept:
         shell = serialize(Unknown(namespace="", name="", source=source))
-        identity = IDENTITY.get(split(shell.tag)[1], tuple(shell.keys()))
+        identity = _identity(shell)
         found = next(
             (each for each in root.iter(shell.tag) if all(each.get(n) == shell.get(n) for n in identity)), None
         )

@@ -109,7 +109,7 @@ def _payload_types_to_element(media: MediaDescription, role: Role) -> Fields:
 
 def _listed(media: MediaDescription, name: str) -> dict[int, int]:
     listed = media.attribute(name) if media.attributes else None
-    found = re.findall(r"\b([0-9]{1,3})=([0-9]{1,9})\b", listed or "")
+    found = re.findall(r"\b([0-9]{1,3})=([0-9]{1,10})\b", listed or "")
     return {int(id): int(time) for id, time in found}
 
 

@@ -417,6 +417,16 @@ def test_payload_types_of_one_number_and_raw_candidates_of_any_kind() -> None:
     assert jingle_of("\n".join(lines)).contents == source.contents
 
 
+def test_what_any_element_has_beside_its_own_attributes_comes_back() -> None:
+    jingle = audio(
+        "<payload-type id='96' name='opus' clockrate='48000' ptime='4294967295'><parameter name='a' value='b' x='1'/>"
+        "<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='nack' y='2'/></payload-type>"
+        "<payload-type id='97' name='red' clockrate='48000'/>"
+    )
+    text = sdp.format(sdp.from_jingle(jingle, role=Role.INITIATOR))
+    assert jingle_of(text).contents[0].description == jingle.contents[0].description
+
+
 def test_what_is_carried_as_a_whole_is_carried_once() -> None:
     candidates = "".join(
         f"<candidate component='{n}' ip='192.0.2.1' port='9' x='{n}'><y xmlns='urn:y'/></candidate>" for n in (1, 7)
