@@ -7,6 +7,7 @@ async with jingle.connect("alice@example.org", "secret") as me:
 
 from .client import (
     DEFAULT_TRANSPORTS,
+    Bridge,
     Call,
     Ending,
     Event,
@@ -46,6 +47,7 @@ from .errors import (
 __all__ = [
     "DEFAULT_TRANSPORTS",
     "ApplicationFailed",
+    "Bridge",
     "Call",
     "Ending",
     "Event",

@@ -10,7 +10,7 @@ NAMES = {
     # Going online
     *("connect", "Opening", "Peer", "Event", "parse_ice_server", "DEFAULT_TRANSPORTS"),
     # Calls
-    *("Call", "IncomingCall", "Ending", "Offer"),
+    *("Call", "IncomingCall", "Ending", "Offer", "Bridge"),
     # Sound and pictures
     *("Source", "Sink", "File", "Frames", "Microphone", "Silence", "Speaker", "TestCard", "Tone"),
     # Files

@@ -9,6 +9,7 @@ from ..media.synthetic import Silence, Tone
 from ..media.test_card import TestCard
 from ..peer.events import Event
 from ..peer.live import Ending
+from .bridge import Bridge
 from .call import Call
 from .connect import DEFAULT_TRANSPORTS, RelayOnly, connect
 from .ice_servers import parse_ice_server
@@ -22,6 +23,7 @@ from .transfer import Transfer, Transfers
 __all__ = [
     "DEFAULT_TRANSPORTS",
     "MAX_FILES",
+    "Bridge",
     "Call",
     "Ending",
     "Event",

@@ -17,6 +17,7 @@ from ..media.png import write_png
 from ..media.recorder import Recorder
 from ..media.sinks import FrameSink
 from ..peer.live import Ending, LiveSession
+from .bridge import Bridge
 from .keys import Features, Keys
 
 STATS_INTERVAL = 5.0
@@ -247,6 +248,17 @@ class Call:
             TransportFailed: There is none, or the peer knows no restarts; the call goes on over the old path.
         """
         await self._live.restart()
+
+    def bridge(self, other: Call) -> Bridge:
+        """Let the peers of two calls talk to each other, in every medium that both calls have.
+
+        Packets pass through as they come where both have agreed on the codec, without any decoding; where they have
+        not, they are decoded and encoded again.
+
+            async with first.bridge(second):
+                await first.wait()
+        """
+        return Bridge(rtp_applications(self._live), rtp_applications(other._live))
 
     async def send_dtmf(self, digits: str) -> None:
         """Press keys; returns when the last is released, 0.17 s each.

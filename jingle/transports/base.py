@@ -235,6 +235,11 @@ class RtpStream(Protocol):
         """The counters as of now."""
         ...
 
+    @property
+    def sequence_number(self) -> int:
+        """The number that the next packet gets; 16 bit."""
+        ...
+
     async def send(
         self,
         payload: bytes,
@@ -244,6 +249,7 @@ class RtpStream(Protocol):
         marker: bool = False,
         audio_level: int | None = None,
         captured: float | None = None,
+        sequence_number: int | None = None,
     ) -> None:
         """Send one packet; like any datagram it may get lost, and a link that is down loses it silently.
 
@@ -256,6 +262,8 @@ class RtpStream(Protocol):
             marker: For audio, the first packet after a silence (RFC 3551 section 4.1); for video, the last of a frame.
             audio_level: Loudness in -dBov, 0 (loudest) to 127 (RFC 6464); sent where that was negotiated.
             captured: When what it holds was there, on the loop's clock; `None` for now. Streams are put in step by it.
+            sequence_number: Another number than the next one, near it: what is passed on from somewhere else has gaps
+                and comes out of order.
         """
         ...
 

@@ -205,6 +205,11 @@ class Stream:
             packets_repaired=self._feedback.packets_repaired,
         )
 
+    @property
+    def sequence_number(self) -> int:
+        """The number that the next packet gets."""
+        return self._sequence_number
+
     def takes(self, payload_type: int) -> bool:
         """Whether packets of this type may be ours."""
         return payload_type in self.parameters.clock_rates or payload_type in self.parameters.repairs
@@ -223,12 +228,14 @@ class Stream:
         marker: bool = False,
         audio_level: int | None = None,
         captured: float | None = None,
+        sequence_number: int | None = None,
     ) -> None:
         """Send one packet (see `RtpStream.send`)."""
+        number = self._sequence_number if sequence_number is None else sequence_number
         packet = wire.RtpPacket(
             payload_type=payload_type,
             marker=int(marker),
-            sequence_number=self._sequence_number,
+            sequence_number=number,
             timestamp=timestamp & 0xFFFFFFFF,
             ssrc=self.parameters.ssrc,
             payload=payload,
@@ -236,7 +243,8 @@ class Stream:
         packet.extensions.mid = self.parameters.mid
         if audio_level is not None:
             packet.extensions.audio_level = (False, audio_level)
-        self._sequence_number = (self._sequence_number + 1) & 0xFFFF
+        if signed(number - self._sequence_number, 16) >= 0:
+            self._sequence_number = (number + 1) & 0xFFFF
         self._packets_sent += 1
         self._bytes_sent += len(payload)
         now = self._loop.time()

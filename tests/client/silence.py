@@ -13,6 +13,7 @@ from jingle.transports.base import RtpFeedback, RtpPacket, RtpParameters, RtpSta
 class SilentStream:
     """RTP that nobody answers; implements `RtpStream`."""
 
+    sequence_number = 0
     statistics = RtpStatistics(
         packets_sent=0,
         bytes_sent=0,

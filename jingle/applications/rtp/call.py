@@ -34,12 +34,13 @@ from ...media.base import Sink, Source
 from ...media.recorder import Recorder
 from ...media.sinks import Fanout
 from ...media.video_codecs import Thread, Worker
-from ...transports.base import DatagramLink, Kind, RtpParameters
+from ...transports.base import DatagramLink, Kind, RtpPacket, RtpParameters
 from .capabilities import select
 from .dtmf import DIGITS, KeyLimit
-from .media import Medium, Pictures, Sound
+from .media import Medium, Pictures, Sound, decodes, passes_over
 from .negotiation import MID, LocalSource, Negotiated, accepted, answer, inactive, offer
 from .options import MediaOptions, SessionIdentity
+from .relay import Relay, RelayClock
 from .stats import MediaStats
 
 
@@ -112,6 +113,8 @@ class RtpApplication:
         self._may_send = self._may_receive = True
         self._source = source
         self._has_started = False
+        self._relay: Relay | None = None
+        self._relayed_to: RtpApplication | None = None
         self._medium: Medium = (
             Pictures(options, identity.clock, make_worker)
             if medium == "video"
@@ -254,6 +257,48 @@ class RtpApplication:
         """
         await self._medium.send_dtmf(digits)
 
+    def relay(
+        self, target: RtpApplication, *, clock: RelayClock, on_refused: Callable[[], None] = lambda: None
+    ) -> Relay:
+        """Pass on what our peer sends to the peer of `target`, as it comes, in the place of its own source.
+
+        What is passed on is not decoded, unless somebody takes the frames; key presses are told as ever.
+
+        Args:
+            target: Where to; of the same medium.
+            clock: The same for all media of our session.
+            on_refused: Called where it comes in a codec that `target` has not agreed on, and is not passed on.
+
+        Raises:
+            LocalProtocolError: One of the two has not started, or ours is passed on already.
+        """
+        outlet, negotiated = target._medium.outlet, self._negotiated
+        if outlet is None or negotiated is None or not self._has_started or self._relay is not None:
+            raise LocalProtocolError("one call at a time can be passed on, once both are connected")
+        relay = Relay(
+            negotiated.receiving,
+            outlet,
+            clock=clock,
+            request_keyframe=self._medium.request_keyframe,
+            on_refused=on_refused,
+        )
+
+        def take(packet: RtpPacket) -> bool:
+            if not self._may_receive or self.is_held or not relay.take(packet):
+                return False
+            return not self.received.sinks and not negotiated.receiving[packet.payload_type].is_event
+
+        self._relay, self._relayed_to = relay, target
+        self._medium.on_packet, target._medium.on_feedback = take, relay.take_feedback
+        return relay
+
+    async def end_relay(self, relay: Relay) -> None:
+        """Pass nothing on any more through what `relay` returned; safe to call twice."""
+        if self._relay is relay and self._relayed_to is not None:
+            self._medium.on_packet, self._relayed_to._medium.on_feedback = decodes, passes_over
+            self._relay = self._relayed_to = None
+        await relay.aclose()
+
     async def first_frame(self) -> float | None:
         """Wait for the peer's first frame: when it was there, on the loop's clock; `None` where it ended without."""
         return await self._medium.track.first_frame()
@@ -277,6 +322,8 @@ class RtpApplication:
 
     async def stop(self, reason: str | None = None) -> None:
         """End sending and receiving, and close the sinks; safe to call twice."""
+        if self._relay is not None:
+            await self.end_relay(self._relay)
         await self._medium.aclose()
         await self.received.ended()
 

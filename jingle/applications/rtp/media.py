@@ -20,7 +20,7 @@ from ...media.video_codecs import (
     make_video_encoder,
 )
 from ...media.video_switch import VideoSwitchTrack
-from ...transports.base import DatagramLink, RtpFeedback, RtpParameters, RtpStream
+from ...transports.base import DatagramLink, RtpFeedback, RtpPacket, RtpParameters, RtpStream
 from .capabilities import Codec
 from .media_clock import MediaClock
 from .negotiation import Format, Negotiated
@@ -28,6 +28,7 @@ from .options import MediaOptions
 from .rate import RateController
 from .received import ReceivedTrack
 from .receiving import AudioReceiver
+from .relay import Outlet
 from .sending import AudioSender
 from .stats import MediaStats
 from .video_receiving import VideoReceiver
@@ -42,6 +43,19 @@ class Medium(Protocol):
 
     track: ReceivedTrack
     """What the peer sends."""
+
+    on_packet: Callable[[RtpPacket], bool]
+    """Sees each packet first; what it takes is not decoded."""
+
+    on_feedback: Callable[[RtpFeedback], None]
+    """Told what the peer says about what we send."""
+
+    outlet: Outlet | None
+    """Where packets of others can go out in the place of our own; `None` before the start."""
+
+    def request_keyframe(self, ssrc: int) -> None:
+        """Ask a source of the peer for a picture that builds on no other; nothing happens where it shows none."""
+        ...
 
     def replace(self, upstream: MediaStreamTrack | None) -> MediaStreamTrack | None:
         """Send `upstream` from now on, and return what was sent before, still running."""
@@ -72,11 +86,23 @@ class Medium(Protocol):
         ...
 
 
+def decodes(packet: RtpPacket) -> bool:
+    """Take no packet: all are decoded."""
+    return False
+
+
+def passes_over(feedback: RtpFeedback) -> None:
+    """Do nothing about it."""
+
+
 class Sound:
     """A `Medium` of sound."""
 
     def __init__(self, options: MediaOptions, clock: MediaClock, on_dtmf: Callable[[str], None]) -> None:
         self.track = ReceivedTrack("audio")
+        self.on_packet: Callable[[RtpPacket], bool] = decodes
+        self.on_feedback: Callable[[RtpFeedback], None] = passes_over
+        self.outlet: Outlet | None = None
         self._options, self._clock, self._on_dtmf = options, clock, on_dtmf
         self._switch = SwitchTrack()
         self._stream: RtpStream | None = None
@@ -90,12 +116,25 @@ class Sound:
     def start(self, connection: DatagramLink, parameters: RtpParameters, negotiated: Negotiated) -> None:
         """Send and receive."""
         self._receiver = AudioReceiver(self.track, negotiated, _decoder, self._on_dtmf, self._clock)
-        self._stream = connection.rtp_stream(parameters, self._receiver.receive)
+        self._stream = connection.rtp_stream(parameters, self._receive)
         self._sender = AudioSender(self._switch, self._stream, negotiated, self._encoder)
+        self.outlet = Outlet(self._stream, self._sender, negotiated)
+
+    def _receive(self, packet: RtpPacket) -> None:
+        assert self._receiver is not None
+        if self.on_packet(packet):
+            self._receiver.rest()
+        else:
+            self._receiver.receive(packet)
+
+    def request_keyframe(self, ssrc: int) -> None:
+        """Do nothing."""
 
     def steer(self, *, is_muted: bool, is_sending: bool, is_listening: bool) -> None:
         """Do as told."""
         self._switch.is_muted = is_muted
+        if self.outlet is not None:
+            self.outlet.is_covered = is_muted
         if self._sender is not None:
             self._sender.is_paused = not is_sending
         if self._receiver is not None:
@@ -148,6 +187,9 @@ class Pictures:
 
     def __init__(self, options: MediaOptions, clock: MediaClock, make_worker: Callable[[], Worker] = Thread) -> None:
         self.track = ReceivedTrack("video")
+        self.on_packet: Callable[[RtpPacket], bool] = decodes
+        self.on_feedback: Callable[[RtpFeedback], None] = passes_over
+        self.outlet: Outlet | None = None
         self._options, self._clock = options, clock
         self._make_worker = make_worker
         self._workers: list[Worker] = []
@@ -167,7 +209,7 @@ class Pictures:
             self.track, negotiated, lambda codec: make_video_decoder(codec.name), self._clock, decoding
         )
         self._receiver = receiver
-        self._stream = connection.rtp_stream(parameters, receiver.receive, self._take_feedback)
+        self._stream = connection.rtp_stream(parameters, self._receive, self._take_feedback)
         receiver.request_keyframe = self._stream.request_keyframe
         most = self._options.video_bit_rate or DEFAULT_BIT_RATE
         rate = RateController(start=min(FIRST_BIT_RATE, most), least=MIN_BIT_RATE, most=most)
@@ -179,14 +221,28 @@ class Pictures:
             rate,
             encoding,
         )
+        self.outlet = Outlet(self._stream, self._sender, negotiated)
+
+    def _receive(self, packet: RtpPacket) -> None:
+        assert self._receiver is not None
+        if not self.on_packet(packet):
+            self._receiver.receive(packet)
+
+    def request_keyframe(self, ssrc: int) -> None:
+        """Ask for a picture that builds on no other."""
+        if self._stream is not None:
+            self._stream.request_keyframe(ssrc)
 
     def _take_feedback(self, feedback: RtpFeedback) -> None:
+        self.on_feedback(feedback)
         if self._sender is not None:
             self._sender.take_feedback(feedback)
 
     def steer(self, *, is_muted: bool, is_sending: bool, is_listening: bool) -> None:
         """Do as told."""
         self._switch.is_muted = is_muted
+        if self.outlet is not None:
+            self.outlet.is_covered = is_muted
         if self._sender is not None:
             self._sender.is_paused = not is_sending
         if self._receiver is not None:

@@ -143,6 +143,12 @@ class AudioReceiver:
 
     # Time
 
+    def rest(self) -> None:
+        """Expect nothing, and fill no pause, until `receive`: what comes meanwhile is heard elsewhere."""
+        if self._idle_at is not None:
+            self._play_until(float("inf"))
+            self._idle_at = self._expected = None
+
     def _work(self) -> None:
         self._play_until(self._loop.time())
         due = [each for each in (self._buffer.deadline, self._idle_at) if each is not None]

@@ -44,6 +44,9 @@ class AudioSender:
         self.is_paused = False
         """Whether nothing is sent; the track is read on, so that it stays live."""
 
+        self.is_relaying = False
+        """Whether something else is sent in its place; likewise."""
+
         self._loop = asyncio.get_running_loop()
         self._track = track
         self._stream = stream
@@ -58,6 +61,15 @@ class AudioSender:
 
         self._is_resuming = True
         self._task = self._loop.create_task(self._run(), name="rtp-sender")
+
+    @property
+    def is_pressing(self) -> bool:
+        """Whether keys are being pressed, and sound pauses."""
+        return self._keys.locked()
+
+    def timestamp_now(self, clock_rate: int) -> int:
+        """The timestamp of what would be sent at this moment."""
+        return self._timestamp(self._now, clock_rate)
 
     async def send_dtmf(self, digits: str) -> None:
         """Press keys one after the other; returns when the last is released. Sound pauses meanwhile.
@@ -88,7 +100,7 @@ class AudioSender:
                     continue
                 begins = frame.pts * Fraction(frame.time_base.numerator, frame.time_base.denominator)
                 self._now = begins + Fraction(frame.samples, frame.sample_rate)
-                if self.is_paused or self._keys.locked():
+                if self.is_paused or self.is_relaying or self.is_pressing:
                     self._is_resuming = True
                 else:
                     await self._send(frame, begins)

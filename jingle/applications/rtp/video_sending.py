@@ -85,7 +85,7 @@ class VideoSender:
         self._track, self._stream, self._rate, self._worker = track, stream, rate, worker
         self._encoder = make_encoder(self.format)
         self._payloads = payload_format(self.format.codec.name)
-        self._is_paused = False
+        self._is_paused = self._is_relaying = False
         self._wants_key = True
         self._key_sent = float("-inf")
         self._offset = random.getrandbits(32)  # RFC 3550 section 5.1
@@ -106,6 +106,26 @@ class VideoSender:
             self._wants_key = True
         self._is_paused = is_paused
 
+    @property
+    def is_relaying(self) -> bool:
+        """Whether something else is sent in its place; the track is read on, so that it stays live."""
+        return self._is_relaying
+
+    @is_relaying.setter
+    def is_relaying(self, is_relaying: bool) -> None:
+        if self._is_relaying and not is_relaying:
+            self._wants_key = True
+        self._is_relaying = is_relaying
+
+    @property
+    def is_pressing(self) -> bool:
+        """Never: there are no keys among pictures."""
+        return False
+
+    def timestamp_now(self, clock_rate: int) -> int:
+        """The timestamp of what would be sent at this moment."""
+        return self._offset + round(self._loop.time() * clock_rate)
+
     def take_feedback(self, feedback: RtpFeedback) -> None:
         """Follow what the peer says about what we send."""
         if isinstance(feedback, KeyframeWanted):
@@ -124,7 +144,7 @@ class VideoSender:
         try:
             while True:
                 frame = await self._track.recv()
-                if not isinstance(frame, VideoFrame) or self._is_paused:
+                if not isinstance(frame, VideoFrame) or self._is_paused or self._is_relaying:
                     continue
                 captured = self._captured(frame)
                 if self._debt(captured) > MAX_DEBT * self._rate.bit_rate:
@@ -168,7 +188,7 @@ class VideoSender:
                 logger.warning("> %s", error)
                 self._wants_key = True
                 continue
-            if encoded is None or self._is_paused:
+            if encoded is None or self._is_paused or self._is_relaying:
                 self._wants_key = self._wants_key or keyframe
                 self.dropped += 1
                 continue

@@ -36,6 +36,7 @@ class Sent:
 class Recording:
     """An `RtpStream` that keeps what is sent."""
 
+    sequence_number = 0
     statistics = RtpStatistics(
         packets_sent=0,
         bytes_sent=0,
@@ -59,6 +60,7 @@ class Recording:
         marker: bool = False,
         audio_level: int | None = None,
         captured: float | None = None,
+        sequence_number: int | None = None,
     ) -> None:
         self.sent.append(Sent(payload, payload_type, timestamp & 0xFFFFFFFF, marker, audio_level))
 
