@@ -31,6 +31,7 @@ WAIT = 30.0
 
 SID = "stack-1"
 FEATURES = (
+    "urn:xmpp:jingle:apps:rtp:video",
     "urn:xmpp:jingle:1",
     "urn:xmpp:jingle:apps:rtp:1",
     "urn:xmpp:jingle:apps:rtp:audio",

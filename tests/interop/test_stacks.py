@@ -12,10 +12,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import aioice.ice
+import av
 import numpy as np
 import pytest
 
-from jingle.elements.core import Action, ReasonCondition
+from jingle.elements.core import Action, Reason, ReasonCondition
 from tests.e2e.commands import Commands
 from tests.e2e.conftest import World
 from tests.e2e.sound import RATE, read
@@ -23,7 +24,7 @@ from tests.servers.prosody import Prosody
 
 from .aiortc_stack import aiortc_stack
 from .stack import WAIT, Stack, StackClient, stack_client
-from .webrtcbin import webrtcbin
+from .webrtcbin import WebRtcBin, webrtcbin
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
 
@@ -31,6 +32,9 @@ OURS = 440.0
 """Hz: what `--play tone` is."""
 
 THEIRS = 1000
+BLUE, RED = 0x1E32C8, 0xC81E1E
+"""What we show, and what they do: far enough apart to be told from one another by whatever codec."""
+
 NEAR = 5.0
 LOUD = 0.05
 """Of full scale, the least loudness (RMS) of a tone that was heard; silence is below 0.001."""
@@ -60,6 +64,47 @@ async def alice(world: World, prosody_server: Prosody, stack: Stack) -> AsyncIte
     async with stack_client(prosody_server, world.alice, stack) as client:
         yield client
         assert client.refusals == []
+
+
+@pytest.fixture(params=["VP8", "H264"])
+async def showing(request: pytest.FixtureRequest) -> AsyncIterator[WebRtcBin]:
+    """A webrtcbin that shows a colour, with one codec only."""
+    async with webrtcbin(THEIRS, codec=request.param, colour=RED) as made:
+        yield made
+
+
+def make_film(path: Path, colour: int) -> None:
+    """Make a minute of one colour."""
+    pixels = np.tile(np.array([colour >> 16, colour >> 8 & 255, colour & 255], np.uint8), (240, 320, 1))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for _ in range(600):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def is_like(rgb: tuple[int, ...], colour: int) -> bool:
+    """Whether it is that colour, up to what two codecs and two kinds of YUV make of it."""
+    wanted = (colour >> 16, colour >> 8 & 255, colour & 255)
+    return max(abs(one - other) for one, other in zip(rgb, wanted, strict=True)) < 60
+
+
+async def assert_seen_there(stack: WebRtcBin) -> None:
+    """Assert that our colour comes out of the stack."""
+    deadline = time.monotonic() + WAIT
+    while not is_like(seen := await stack.look(), BLUE):
+        assert time.monotonic() < deadline, seen
+        await asyncio.sleep(0.1)
+
+
+def assert_seen_here(path: Path) -> None:
+    """Assert that a recording ends with the stack's colour."""
+    with av.open(str(path)) as container:
+        *_, last = container.decode(video=0)
+    picture = last.to_ndarray(format="rgb24")
+    rgb = tuple(int(value) for value in picture[picture.shape[0] // 2, picture.shape[1] // 2])
+    assert is_like(rgb, RED), rgb
 
 
 async def assert_heard_there(stack: Stack) -> None:
@@ -106,3 +151,36 @@ async def test_we_call_the_stack(world: World, alice: StackClient, stack: Stack)
     assert await command.exit() == 130
     assert (await command.event("ended"))["reason"] == "success", command
     assert_heard_here(world.folder / "heard.wav")
+
+
+async def test_pictures_of_a_stack_that_calls(world: World, prosody_server: Prosody, showing: WebRtcBin) -> None:
+    """A colour sent is the colour seen, both ways, with the sound beside it on one transport."""
+    make_film(world.folder / "blue.mp4", BLUE)
+    shown = ("--video", str(world.folder / "blue.mp4"))
+    command = await world.answer("--play", "tone", *shown, "--record", "heard.mkv", "--once")
+    async with stack_client(prosody_server, world.alice, showing) as alice:
+        await alice.call((await command.event("online"))["jid"])
+        await assert_heard_there(showing)
+        await assert_seen_there(showing)
+        alice.hang_up()
+        assert (await command.event("ended"))["reason"] == "success", command
+        assert await command.exit() == 0
+    assert (await command.event("connected"))["media"] == ["audio", "video"]
+    assert_heard_here(world.folder / "heard.mkv")
+    assert_seen_here(world.folder / "heard.mkv")
+
+
+async def test_pictures_of_a_stack_that_is_called(world: World, prosody_server: Prosody, showing: WebRtcBin) -> None:
+    make_film(world.folder / "blue.mp4", BLUE)
+    shown = ("--video", str(world.folder / "blue.mp4"))
+    async with stack_client(prosody_server, world.alice, showing) as alice:
+        command = await world.call(
+            *("--play", "tone"), *shown, *("--record", "heard.mkv"), to=world.alice, as_jid=world.bob
+        )
+        await assert_heard_there(showing)
+        await assert_seen_there(showing)
+        command.interrupt()
+        assert await asyncio.wait_for(alice.ended, WAIT) == Reason(condition=ReasonCondition.SUCCESS)
+        assert await command.exit() == 130
+    assert_heard_here(world.folder / "heard.mkv")
+    assert_seen_here(world.folder / "heard.mkv")

@@ -61,6 +61,12 @@ class WebRtcBin:
         told = await self.event("heard", count=count + 1)
         return measure(decoded(told["pcm"]), told["rate"])
 
+    async def look(self) -> tuple[int, ...]:
+        """The colour of the middle of the last picture that came in."""
+        count = len(self._told("seen"))
+        self._do("look")
+        return tuple((await self.event("seen", count=count + 1))["rgb"])
+
     async def _described(self, what: str, **fields: Any) -> str:
         self._do(what, **fields)
         text: str = (await self.event("description"))["sdp"]
@@ -106,12 +112,12 @@ class WebRtcBin:
 
 
 @contextlib.asynccontextmanager
-async def webrtcbin(frequency: int) -> AsyncIterator[WebRtcBin]:
-    """Run one that says a tone of this frequency."""
+async def webrtcbin(frequency: int, *, codec: str = "", colour: int = 0) -> AsyncIterator[WebRtcBin]:
+    """Run one that says a tone of this frequency, and where a `codec` for it is given, shows a colour (0xRRGGBB)."""
     if not Path(PYTHON).exists():
         missing("this system has no Python of its own to run GStreamer with")
     process = await asyncio.create_subprocess_exec(
-        *(PYTHON, str(HOST), "127.0.0.1", str(frequency)),
+        *(PYTHON, str(HOST), "127.0.0.1", str(frequency), codec, str(0xFF << 24 | colour)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
