@@ -74,6 +74,8 @@ def connect(
     # Media
     codecs: Sequence[str] | None = None,
     dtx: bool = False,
+    video_codecs: Sequence[str] | None = None,
+    video_bit_rate: int | None = None,
     # Who may reach us
     allow: Iterable[str] = (),
     # What happens
@@ -101,6 +103,8 @@ def connect(
         require_encryption: Files: refuse transports that would carry the bytes in the clear.
         codecs: Names of the audio codecs to use, the best first; `None` for all.
         dtx: Opus: send nothing while there is nothing to hear.
+        video_codecs: Names of the video codecs to use (`VP8`, `H264`), the best first; `None` for all.
+        video_bit_rate: Bits per second of pictures at most; `None` for 1500000.
         allow: JIDs that may reach us besides contacts and our own devices; `*` for anyone.
         on_event: Called with each `Event`.
         trace: File for every stanza and event, one JSON object a line.
@@ -116,7 +120,12 @@ def connect(
     account = Account(jid=jid, password=password, server=server, ca_file=Path(ca_file) if ca_file is not None else None)
     from_all, from_strangers = hidden_from(relay_only)
     options = TransportOptions(relay_only=from_all, loopback=loopback, ice_servers=tuple(ice_servers))
-    media = MediaOptions(codecs=tuple(codecs) if codecs is not None else None, dtx=dtx)
+    media = MediaOptions(
+        codecs=tuple(codecs) if codecs is not None else None,
+        dtx=dtx,
+        video_codecs=tuple(video_codecs) if video_codecs is not None else None,
+        video_bit_rate=video_bit_rate,
+    )
 
     async def start() -> Peer:
         connection = XmppConnection(account, resource=f"jingle-{secrets.token_hex(3)}")

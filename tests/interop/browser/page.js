@@ -8,6 +8,7 @@ const SETTLING = 300; // milliseconds until a remote track that was just attache
 const calls = new Map(); // sid -> { session, ears, context }
 let client;
 let hertz;
+let colour = null; // [red, green, blue] of what we show; without one it changes all the time
 
 const told = error => String(error?.stack ?? (error?.error ? JSON.stringify(error.error) : error));
 window.addEventListener('unhandledrejection', event => window.tell({ event: 'error', text: told(event.reason) }));
@@ -38,7 +39,8 @@ function picture() {
     const pen = canvas.getContext('2d');
     let shade = 0;
     setInterval(() => {
-        pen.fillStyle = `hsl(${(shade += 7) % 360} 80% 50%)`;
+        shade = (shade + 7) % 360;
+        pen.fillStyle = colour ? `rgb(${colour.join(' ')})` : `hsl(${shade} 80% 50%)`;
         pen.fillRect(0, 0, canvas.width, canvas.height);
     }, 66);
     return canvas.captureStream(15).getVideoTracks()[0];
@@ -49,8 +51,14 @@ const tracks = media => media.map(kind => (kind === 'audio' ? tone() : picture()
 // ---- what we receive
 
 function attach(call, track) {
-    if (track.kind !== 'audio') return;
     const stream = new MediaStream([track]);
+    if (track.kind === 'video') {
+        call.eyes = document.createElement('video');
+        call.eyes.muted = true;
+        call.eyes.srcObject = stream;
+        call.eyes.play().catch(() => {});
+        return;
+    }
     call.element = new Audio(); // a remote track gives samples only where something plays it
     call.element.srcObject = stream;
     call.element.play().catch(() => {});
@@ -71,10 +79,26 @@ function heard(call) {
     return { hertz: (loudest * sounds.sampleRate) / FFT, loudness: Math.sqrt(power) };
 }
 
+// The size of the picture just now, and the colour in its middle.
+function seen(call) {
+    if (!call.eyes?.videoWidth) return { size: null, colour: null };
+    const canvas = new OffscreenCanvas(1, 1);
+    const pen = canvas.getContext('2d');
+    const [width, height] = [call.eyes.videoWidth, call.eyes.videoHeight];
+    pen.drawImage(call.eyes, width / 2 - 8, height / 2 - 8, 16, 16, 0, 0, 1, 1);
+    return { size: [width, height], colour: [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3) };
+}
+
 async function counters(call) {
-    const found = { sent: {}, received: {}, candidates: {} };
+    const found = { sent: {}, received: {}, candidates: {}, frames: {}, transports: 0 };
     const reports = await call.session.pc.getStats();
     for (const report of reports.values()) {
+        if (report.type === 'transport') found.transports += 1;
+        if (report.kind === 'video' && report.type === 'inbound-rtp') found.frames.decoded = report.framesDecoded;
+        if (report.kind === 'video' && report.type === 'outbound-rtp') {
+            found.frames.sent = report.framesSent;
+            found.codec = reports.get(report.codecId)?.mimeType;
+        }
         if (report.type === 'inbound-rtp') found.received[report.kind] = report.packetsReceived;
         if (report.type === 'outbound-rtp') found.sent[report.kind] = report.packetsSent;
         if (report.type === 'candidate-pair' && report.nominated && report.state === 'succeeded')
@@ -114,6 +138,7 @@ function watch(jingle) {
     on('terminated', (session, reason) => {
         const call = calls.get(session.sid);
         call?.element?.pause();
+        call?.eyes?.pause();
         return { reason: reason?.condition ?? reason ?? null, text: reason?.text ?? null };
     });
     jingle.on('log:error', (message, ...data) => window.tell({ event: 'log', text: `${message} ${data.map(told)}` }));
@@ -168,6 +193,7 @@ const commands = {
         }
         await session.accept();
     },
+    paint: shown => { colour = shown.colour; },
     ring: ({ sid }) => the(sid).session.ring(),
     mute: ({ sid }) => the(sid).session.mute('initiator'),
     unmute: ({ sid }) => the(sid).session.unmute('initiator'),
@@ -178,7 +204,8 @@ const commands = {
     async measure({ sid }) {
         const call = the(sid);
         await sleep(SETTLING);
-        window.tell({ event: 'measured', sid: call.session.sid, heard: heard(call), ...(await counters(call)) });
+        const told = { heard: heard(call), seen: seen(call), ...(await counters(call)) };
+        window.tell({ event: 'measured', sid: call.session.sid, ...told });
     },
     async discover({ to }) {
         const { features, identities } = await client.getDiscoInfo(to);
