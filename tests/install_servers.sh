@@ -13,6 +13,9 @@ dpkg -s lua-unbound >/dev/null 2>&1 || need="$need lua-unbound"
 command -v chromium >/dev/null 2>&1 || need="$need chromium"
 command -v node >/dev/null 2>&1 || need="$need nodejs"
 command -v npm >/dev/null 2>&1 || need="$need npm"
+# A screen that nobody has to look at, and what paints it.
+command -v Xvfb >/dev/null 2>&1 || need="$need xvfb"
+command -v xsetroot >/dev/null 2>&1 || need="$need x11-xserver-utils"
 # A media stack that others wrote, and the bindings for the system's Python to drive it with.
 for package in python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-base \
     gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice; do

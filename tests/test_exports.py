@@ -12,7 +12,8 @@ NAMES = {
     # Calls
     *("Call", "IncomingCall", "Ending", "Offer", "Bridge"),
     # Sound and pictures
-    *("Source", "Sink", "File", "Frames", "Microphone", "Silence", "Speaker", "TestCard", "Tone"),
+    *("Source", "Sink", "File", "Frames", "Microphone", "Silence", "Speaker", "Tone"),
+    *("Camera", "Screen", "TestCard"),
     # Files
     *("IncomingFile", "IncomingRequest", "Transfer", "Transfers", "FileResult"),
     # What goes wrong

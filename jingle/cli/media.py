@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..client import File, Microphone, Silence, Source, TestCard, Tone
+from ..client import Camera, File, Microphone, Screen, Silence, Source, TestCard, Tone
 from ..errors import MediaError
 from ..media.recorder import Recorder
 
@@ -26,8 +26,9 @@ _OPTIONS = (
     click.option(
         "--video",
         metavar="SRC",
-        help="What to show: a video file, or `test` for a test card (default: nothing; pictures that "
-        "are offered to us are received all the same). Without --play, a file's sound goes with its pictures.",
+        help="What to show: a video file, `test` (a test card), `camera` or `screen`, or a certain one as in "
+        "`camera:/dev/video2` and `screen::1` (default: nothing; pictures that are offered to us are received all the "
+        "same). Without --play, a file's sound goes with its pictures.",
     ),
     click.option(
         "--record",
@@ -111,9 +112,14 @@ def video_source(video: str) -> Source:
     Raises:
         MediaError: There is no such device.
     """
-    match video:
+    kind, _, name = video.partition(":")
+    match kind:
         case "test":
             return TestCard()
+        case "camera":
+            return Camera(name or None)
+        case "screen":
+            return Screen(name or None)
         case _:
             return File(video)
 

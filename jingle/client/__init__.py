@@ -4,6 +4,7 @@ from ..applications.file_transfer.transfer import FileResult
 from ..media.base import Sink, Source
 from ..media.devices import Microphone, Speaker
 from ..media.files import File
+from ..media.grabbing import Camera, Screen
 from ..media.sources import Frames
 from ..media.synthetic import Silence, Tone
 from ..media.test_card import TestCard
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_FILES",
     "Bridge",
     "Call",
+    "Camera",
     "Ending",
     "Event",
     "File",
@@ -38,6 +40,7 @@ __all__ = [
     "Opening",
     "Peer",
     "RelayOnly",
+    "Screen",
     "Silence",
     "Sink",
     "Source",
