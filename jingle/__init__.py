@@ -7,6 +7,7 @@ async with jingle.connect("alice@example.org", "secret") as me:
 
 from .client import (
     DEFAULT_TRANSPORTS,
+    AddedMedia,
     Bridge,
     Call,
     Camera,
@@ -48,6 +49,7 @@ from .errors import (
 
 __all__ = [
     "DEFAULT_TRANSPORTS",
+    "AddedMedia",
     "ApplicationFailed",
     "Bridge",
     "Call",

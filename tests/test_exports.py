@@ -10,7 +10,7 @@ NAMES = {
     # Going online
     *("connect", "Opening", "Peer", "Event", "parse_ice_server", "DEFAULT_TRANSPORTS"),
     # Calls
-    *("Call", "IncomingCall", "Ending", "Offer", "Bridge"),
+    *("Call", "AddedMedia", "IncomingCall", "Ending", "Offer", "Bridge"),
     # Sound and pictures
     *("Source", "Sink", "File", "Frames", "Microphone", "Silence", "Speaker", "Tone"),
     *("Camera", "Screen", "TestCard"),

@@ -8,10 +8,11 @@ from ..media.grabbing import Camera, Screen
 from ..media.sources import Frames
 from ..media.synthetic import Silence, Tone
 from ..media.test_card import TestCard
+from ..peer.ending import Ending
 from ..peer.events import Event
-from ..peer.live import Ending
 from .bridge import Bridge
 from .call import Call
+from .changes import AddedMedia
 from .connect import DEFAULT_TRANSPORTS, RelayOnly, connect
 from .ice_servers import parse_ice_server
 from .incoming import IncomingCall
@@ -24,6 +25,7 @@ from .transfer import Transfer, Transfers
 __all__ = [
     "DEFAULT_TRANSPORTS",
     "MAX_FILES",
+    "AddedMedia",
     "Bridge",
     "Call",
     "Camera",

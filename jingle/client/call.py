@@ -10,14 +10,17 @@ from typing import Any, Generic, TypeVar, cast
 
 from ..applications.rtp.call import RtpApplication
 from ..applications.rtp.stats import MediaStats
+from ..elements.rtp import Active
 from ..errors import LocalProtocolError, SessionEnded
 from ..media import AudioFrame, VideoFrame
 from ..media.base import Sink, Source
 from ..media.png import write_png
 from ..media.recorder import Recorder
 from ..media.sinks import FrameSink
-from ..peer.live import Ending, LiveSession
+from ..peer.ending import Ending
+from ..peer.live import LiveSession
 from .bridge import Bridge
+from .changes import Changes, OnAdded
 from .keys import Features, Keys
 
 STATS_INTERVAL = 5.0
@@ -93,19 +96,28 @@ class Call:
     """
 
     def __init__(
-        self, live: LiveSession, emit: Emit, *, setup: float, until: Sequence[Source], features: Features
+        self,
+        live: LiveSession,
+        emit: Emit,
+        *,
+        changes: Changes,
+        setup: float,
+        until: Sequence[Source],
+        features: Features,
     ) -> None:
         """Take over a connected session.
 
         Args:
             live: The session.
             emit: Tells the program what happens.
+            changes: Carries out what changes.
             setup: Seconds it took to connect.
             until: The sources of which the first that ends is the end of the call.
             features: Asks what the peer can do.
         """
         self._live = live
         self._emit = emit
+        self._changes = changes
         self.setup = setup
         self._keys = Keys(live, features)
         self._tasks = [asyncio.ensure_future(self._report())]
@@ -237,6 +249,69 @@ class Call:
         """Take the call up again and say so."""
         for payload in {application.unhold() for application in rtp_applications(self._live)}:
             self._live.inform(payload)
+
+    def active(self) -> None:
+        """Take part again after a hold or a mute, and say so, whatever the peer has heard of either."""
+        for application in rtp_applications(self._live):
+            application.unmute()
+            application.unhold()
+        self._live.inform(Active())
+
+    # What the call is about
+
+    @property
+    def on_added(self) -> OnAdded | None:
+        """Asked about each medium that the peer adds, with an `AddedMedia`; may be a coroutine function.
+
+        `None`, and whoever does not decide, receives what is added, and sends nothing in it.
+        """
+        return self._changes.on_added
+
+    @on_added.setter
+    def on_added(self, decide: OnAdded | None) -> None:
+        self._changes.on_added = decide
+
+    async def add_video(
+        self, source: Source | None = None, *, receive: bool = True, timeout: float | None = 60
+    ) -> None:
+        """Add pictures to the call (content-add), or send again in those that are there; returns once they run.
+
+        Where both sides add pictures at the same moment, one content comes of it, and both send.
+
+        Args:
+            source: What to show; `None` only receives.
+            receive: Whether the peer may show something too.
+            timeout: Seconds the peer may take to decide; then it is withdrawn. `None` for any time.
+
+        Raises:
+            ApplicationFailed: The peer does not want it, or did not decide in time; the call goes on as it is.
+            TransportFailed: There is no way for it.
+            MediaError: The source cannot be read.
+            LocalProtocolError: It is being added already.
+            SessionEnded: The call is over.
+
+        Cancelling is safe at any point: the proposal is withdrawn.
+        """
+        await self._changes.add("video", source, receive=receive, timeout=timeout)
+
+    async def remove_video(self) -> None:
+        """Remove the pictures from the call (content-remove), which goes on with the sound.
+
+        Raises:
+            LocalProtocolError: There are none, or they are all that the call has.
+            SessionEnded: The call is over.
+        """
+        await self._changes.remove("video")
+
+    async def set_direction(self, medium: str, *, send: bool, receive: bool) -> None:
+        """Change who sends in `audio` or `video` (content-modify); returns once the peer has taken it.
+
+        Raises:
+            LocalProtocolError: The call has none of it.
+            ApplicationFailed: The peer refuses it, or changes it itself at this moment; it stays as it is.
+            SessionEnded: The call is over.
+        """
+        await self._changes.direct(medium, send=send, receive=receive)
 
     async def restart_ice(self) -> None:
         """Look for another path to the peer, and return once it is in use (XEP-0176 section 5.9); media goes on.

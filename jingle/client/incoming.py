@@ -16,10 +16,12 @@ from ..elements.rtp import RtpDescription
 from ..errors import LocalProtocolError, MediaError, SessionEnded
 from ..media.base import Source
 from ..media.recorder import Recorder
-from ..peer.live import LiveSession, reason_of
+from ..peer.ending import reason_of
+from ..peer.live import LiveSession
 from ..peer.pump import Pump
 from ..session import initiation_events as proposals
 from .call import Call, first, wanted_media
+from .changes import answered_senders
 from .opening import Opening
 from .plan import MediaPlan, prepared
 from .session import ANSWER_TIMEOUT, common_groups, raise_end, tell_the_end, until_connected
@@ -235,7 +237,9 @@ class IncomingCall:
             assert isinstance(application, RtpApplication)
             source = plan.source(application.medium)
             senders = answered_senders(
-                content.effective_senders, sends=application.medium == "audio" or source is not None
+                content.effective_senders,
+                live.session.role,
+                sends=application.medium == "audio" or source is not None,
             )
             if not plan.wants(application.medium) or senders is Senders.NONE:
                 content.idle()
@@ -264,10 +268,3 @@ def media_in(descriptions: Sequence[Element]) -> tuple[str, ...]:
 def tell_missed(pump: Pump, peer: str, sid: str, media: Sequence[str], called_at: float) -> None:
     """Emit `missed`: somebody called, and nobody of ours took or declined it."""
     pump.emit("missed", kind="call", peer=peer, sid=sid, media=list(media), called_at=round(called_at, 3))
-
-
-def answered_senders(offered: Senders, *, sends: bool) -> Senders:
-    """Who sends in a content that an initiator offers, where we do or do not: an answer can only narrow it."""
-    if sends or offered in (Senders.INITIATOR, Senders.NONE):
-        return offered
-    return Senders.INITIATOR if offered is Senders.BOTH else Senders.NONE

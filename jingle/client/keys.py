@@ -37,6 +37,7 @@ class Keys:
 
     async def _tell(self, digit: str) -> None:
         released = asyncio.get_running_loop().time() + TONE + PAUSE
-        await self._live.ask(Dtmf(code=digit, duration=round(1000 * TONE)))
+        key = Dtmf(code=digit, duration=round(1000 * TONE))
+        await self._live.ask(lambda session: session.info(key))
         # As in RTP: who listens to a person is used to a person's pace.
         await asyncio.sleep(released - asyncio.get_running_loop().time())

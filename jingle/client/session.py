@@ -12,11 +12,13 @@ from ..elements.core import Content, Group
 from ..elements.rtp import RtpDescription
 from ..errors import ApplicationFailed, SessionEnded, TransportFailed
 from ..media.base import Source
+from ..peer.additions import BUNDLE
 from ..peer.content import LiveContent
-from ..peer.live import Ending, LiveSession
-from ..peer.negotiation import BUNDLE
+from ..peer.ending import Ending
+from ..peer.live import LiveSession
 from ..peer.pump import Pump
 from .call import Call, first, media_of, stats_fields, stats_of
+from .changes import Changes
 
 ANSWER_TIMEOUT = 30.0
 """Seconds for a client that said it proceeds, or that was told to, to do so."""
@@ -118,6 +120,7 @@ async def until_connected(pump: Pump, live: LiveSession, *, timeout: float | Non
         TransportFailed: No way to the peer worked, or none within `timeout` seconds.
         ApplicationFailed: No common codec.
     """
+    changes = Changes(pump, live)
     if not await first(live.connected, live.ended, timeout=timeout):
         await live.close("connectivity-error", "no connection in time")
         raise TransportFailed(f"no connection within {timeout:g} s")
@@ -126,7 +129,7 @@ async def until_connected(pump: Pump, live: LiveSession, *, timeout: float | Non
         raise_end(live)
     setup = live.connected.result()
     tell_connected(pump, live, next(iter(live.contents.values())), setup, kind="call", media=list(media_of(live)))
-    return Call(live, pump.emit, setup=setup, until=until, features=pump.discovery.features_of)
+    return Call(live, pump.emit, changes=changes, setup=setup, until=until, features=pump.discovery.features_of)
 
 
 def tell_connected(pump: Pump, live: LiveSession, content: LiveContent, setup: float, **fields: Any) -> None:

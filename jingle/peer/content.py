@@ -34,6 +34,7 @@ class LiveContent:
         connection: The connected link or stream, protected where it has to be.
         started: Whether the application runs.
         is_idle: Whether it is there for the peer's sake only: nobody sends in it.
+        is_extra: Whether it came while the session ran, so that the session goes on without it.
         task: What connects it, or waits for its end.
     """
 
@@ -71,7 +72,7 @@ class LiveContent:
         self.senders = offer.senders if offer is not None else senders
         self.description: Element | None = None
         self.connection: Any = None
-        self.started = self.is_idle = False
+        self.started = self.is_idle = self.is_extra = False
         self.task: asyncio.Task[None] | None = None
         self.replaced = asyncio.Event()
         self._make = make_transport
@@ -101,6 +102,25 @@ class LiveContent:
     def is_bundled(self) -> bool:
         """Whether it shares its link with other contents."""
         return isinstance(self.transport, Bundling) and self.transport.is_shared
+
+    @property
+    def can_share(self) -> bool:
+        """Whether other contents may share its link."""
+        return isinstance(self.transport, Bundling)
+
+    def shares_with(self, other: LiveContent) -> bool:
+        """Whether it uses the link of `other`, or is that itself."""
+        return isinstance(self.transport, Bundling) and self.transport.shares_with(other.transport)
+
+    def is_bare(self, described: Content) -> bool:
+        """Whether the peer describes no transport: it takes for granted that the link is shared (Conversations)."""
+        element = described.transport
+        return element is not None and isinstance(self.transport, Bundling) and self.transport.is_bare(element)
+
+    def is_meant_by(self, described: Content) -> bool:
+        """Whether the peer describes the link of this content again, or none at all."""
+        element = described.transport
+        return element is None or (isinstance(self.transport, Bundling) and self.transport.is_meant_by(element))
 
     @property
     def is_restartable(self) -> bool:

@@ -14,8 +14,8 @@ class Event:
     """Something that happened; `name` and `fields` are those of `jingle --json`."""
 
     name: str
-    """`online`, `incoming`, `missed`, `refused`, `ringing`, `connected`, `stats`, `dtmf`, `info`, `network`, `ended`,
-    `error` and those of files."""
+    """`online`, `incoming`, `missed`, `refused`, `ringing`, `connected`, `stats`, `dtmf`, `info`, `media`,
+    `network`, `ended`, `error` and those of files."""
 
     time: float
     """Seconds since the epoch."""

@@ -10,16 +10,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..applications.base import Application
-from ..elements.core import Action, Content, Group, Reason, ReasonCondition, Role
+from ..elements.core import Action, Content, Group, Reason, Role
 from ..elements.declare import Element
 from ..errors import (
     ApplicationFailed,
     JingleError,
-    LocalProtocolError,
     MediaError,
     ProtocolError,
     SessionEnded,
@@ -30,7 +28,9 @@ from ..session import events
 from ..session.engine import Session
 from ..session.state import SessionState
 from ..transports.base import DatagramLink, Hiding, Kind, Restarting
+from .additions import Additions
 from .content import LiveContent
+from .ending import Ending, reason_of
 from .negotiation import Negotiation
 from .outbox import Info, Outbox
 
@@ -46,36 +46,19 @@ TERMINATE_TIMEOUT = 1.0
 """Seconds to wait for the answer to our session-terminate before transports are closed under it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """How a session ended."""
-
-    reason: str
-    """The name of the XEP-0166 section 7.4 reason; `success` where the peer gave none."""
-
-    text: str | None
-    by_peer: bool
-    seconds: float
-    """From connected to ended; 0 where it never connected."""
-
-
-def reason_of(name: str, text: str | None = None) -> Reason:
-    """The element for a reason's name.
-
-    Raises:
-        LocalProtocolError: XEP-0166 section 7.4 knows no such reason.
-    """
-    try:
-        return Reason(condition=ReasonCondition(name), text=text)
-    except ValueError:
-        raise LocalProtocolError(f"{name!r} is no reason to end a session with") from None
-
-
 class Host(Protocol):
     """What a live session needs of the pump."""
 
     def handle(self, session: Session | None, happened: Sequence[events.Event]) -> None:
         """Carry out events of the engine, in order."""
+        ...
+
+    def content_of(self, live: LiveSession, offer: Content) -> LiveContent:
+        """Find the application and the transport for an offered content.
+
+        Raises:
+            ApplicationFailed: There is none.
+        """
         ...
 
 
@@ -86,6 +69,9 @@ class LiveSession:
         session: The engine's side of it.
         origin: The peer's full JID and the sid as they were at first; a redirection changes the peer.
         contents: What runs, by name.
+        proposed: What either side has added and the other has not accepted yet, by name.
+        additions: What adds contents and answers those that are added.
+        shares_links: Whether the peer lets contents share a link (XEP-0338).
         gone: What ran and was removed, by name.
         accepted: Done once the session is accepted, by either side.
         accepted_at: When that was, on the event loop's clock.
@@ -102,6 +88,9 @@ class LiveSession:
         self.session = session
         self.origin = (session.peer, session.sid)
         self.contents: dict[str, LiveContent] = {}
+        self.proposed: dict[str, LiveContent] = {}
+        self.shares_links = False
+        self.additions = Additions(self, host.content_of)
         self.gone: dict[str, LiveContent] = {}
         self.accepted: asyncio.Future[None] = loop.create_future()
         self.begun: asyncio.Future[tuple[LiveContent, float]] = loop.create_future()
@@ -113,7 +102,6 @@ class LiveSession:
         self.failure: Exception | None = None
         self.shared: object = None
         self.is_hidden = False
-        self._asked: dict[int, asyncio.Future[events.Event]] = {}
         self._over = asyncio.Event()
         self._reason: events.SessionEnded | None = None
         self._ended_at: float | None = None
@@ -121,6 +109,7 @@ class LiveSession:
         self._told.set()
         self.accepted_at: float | None = None
         self._connected_at: float | None = None
+        self._asked: dict[int, asyncio.Future[events.Event]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._freeing: set[asyncio.Future[None]] = set()
         session.crosses = self._crosses
@@ -149,6 +138,15 @@ class LiveSession:
         """The contents that run, or are to run; the others nobody sends in."""
         return [content for content in self.contents.values() if not content.is_idle]
 
+    def find(self, name: str) -> LiveContent | None:
+        """A content that runs, or is proposed."""
+        return self.contents.get(name) or self.proposed.get(name)
+
+    @property
+    def head(self) -> LiveContent | None:
+        """The content whose link added ones may share; `None` where the peer shares none."""
+        return next((each for each in self.contents.values() if self.shares_links and each.can_share), None)
+
     # From the pump
 
     def take(self, event: events.Event) -> None:
@@ -163,8 +161,8 @@ class LiveSession:
                 if jingle.action is Action.SESSION_TERMINATE:
                     self._told.clear()
                 return
-            case events.Acknowledged(action=action) | events.Refused(action=action) | events.TimedOut(action=action):
-                if action is Action.SESSION_TERMINATE:
+            case events.Acknowledged() | events.Refused() | events.TimedOut():
+                if event.action is Action.SESSION_TERMINATE:
                     self._told.set()
                 if (asked := self._asked.pop(event.token, None)) is not None and not asked.done():
                     asked.set_result(event)
@@ -207,7 +205,13 @@ class LiveSession:
         content.started = True
         if not self.begun.done() and self.accepted_at is not None:
             self.begun.set_result((content, asyncio.get_running_loop().time() - self.accepted_at))
+        self.additions.started(content)
         self._note_connected()
+
+    def begin(self, content: LiveContent) -> None:
+        """Connect an added content, which was accepted."""
+        self.contents[content.name] = self.proposed.pop(content.name)
+        self._negotiation.begin(content.name)
 
     def accept(self, answers: Sequence[Content], groups: tuple[Group, ...]) -> None:
         """Send the session-accept and begin to connect."""
@@ -255,9 +259,10 @@ class LiveSession:
 
     async def discard(self, name: str, reason: str | None = None) -> None:
         """Stop a content and free what it has, without telling the peer; others go on."""
-        content = self.contents.pop(name, None)
+        content = self.contents.pop(name, None) or self.proposed.pop(name, None)
         if content is not None:
             self.gone[name] = content
+            self.additions.gone(content, reason)
             if content.task is not None and content.task is not asyncio.current_task():
                 content.task.cancel()
             # The end of the session may cancel whoever waits here, and has to find everything freed all the same.
@@ -310,20 +315,20 @@ class LiveSession:
         if self.is_running:
             self.act(lambda session: session.info(payload))
 
-    async def ask(self, payload: Element) -> None:
-        """Send a session-info, and return once the peer has taken it.
+    async def ask(self, call: Callable[[Session], int]) -> None:
+        """Send a request by a method of the engine, and return once the peer has taken it.
 
         Raises:
             SignallingError: It refused, or did not answer in time (`timeout`).
             SessionEnded: The session has ended.
-            LocalProtocolError: The session was not initiated.
+            LocalProtocolError: The engine forbids it.
         """
         if not self.is_running:
             raise self._over_error()
         answer: asyncio.Future[events.Event] = asyncio.get_running_loop().create_future()
 
         def send(session: Session) -> None:
-            self._asked[session.info(payload)] = answer
+            self._asked[call(session)] = answer
 
         self.act(send)
         waiting: list[asyncio.Future[Any]] = [answer, self.ended]
@@ -344,7 +349,7 @@ class LiveSession:
 
     def send_transport_info(self, name: str, transport: Element) -> None:
         """Send a `<transport/>` of a content; the engine keeps it back until the peer knows the session."""
-        content = self.contents.get(name)
+        content = self.find(name)
         if (
             content is not None
             and len(self.contents) > 1
@@ -356,7 +361,7 @@ class LiveSession:
             self._send_infos([(name, transport)])
 
     def _send_infos(self, infos: Sequence[Info]) -> None:
-        known = [(self.contents[name].id, transport) for name, transport in infos if name in self.contents]
+        known = [(found.id, transport) for name, transport in infos if (found := self.find(name)) is not None]
         if known and self.is_running:
             with contextlib.suppress(ProtocolError):  # a content was removed meanwhile
                 self.act(lambda session: session.transport_infos(known))
@@ -373,7 +378,7 @@ class LiveSession:
         await asyncio.gather(*(transport.restart() for transport in restarting if isinstance(transport, Restarting)))
 
     def _crosses(self, id: events.ContentId, transport: Element) -> bool:
-        content = self.contents.get(id.name)
+        content = self.find(id.name)
         return content is not None and content.crosses(transport)
 
     async def describe(self) -> list[Content]:
@@ -452,7 +457,7 @@ class LiveSession:
         """Stop the media at once, give our session-terminate its moment, and close the transports."""
         assert self._reason is not None
         reason = self._reason.reason.condition.value if self._reason.reason else None
-        contents = list(self.contents.values())
+        contents = [*self.contents.values(), *self.proposed.values()]
         await asyncio.gather(*(self._free(content.stop(reason)) for content in contents))
         # The end of the media travels faster than the terminate through two servers; ours first, so that the peer
         # hears the reason and not a broken connection.
@@ -474,6 +479,7 @@ class LiveSession:
         self.begun.cancel()
         self.connected.cancel()
         reason = self._reason.reason if self._reason is not None else None
+        self.additions.close(self._over_error())
         if not self.ended.done():
             self.ended.set_result(
                 Ending(

@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING
 
 from ..elements.core import Action, Content, Group, Reason, ReasonCondition, Role
 from ..elements.declare import Element
-from ..errors import ApplicationFailed, ProtocolError, TransportFailed
+from ..errors import ApplicationFailed, MediaError, ProtocolError, TransportFailed
 from ..session import events
 from ..session.answers import GONE
 from ..transports.base import Kind
+from .additions import BUNDLE
 from .content import LiveContent
 
 if TYPE_CHECKING:
     from .live import LiveSession
 
 log = logging.getLogger(__name__)
-
-BUNDLE = "BUNDLE"
-"""The semantics of a group that shares one transport (XEP-0338, RFC 9143)."""
 
 HANGUP_GRACE = 1.5
 """Seconds a session-terminate may come behind the end of its media: the two travel on different roads."""
@@ -44,7 +42,8 @@ class Negotiation:
     def begin(self, name: str) -> None:
         """Connect a content that was accepted."""
         content = self._live.contents[name]
-        content.task = self._live.spawn(self._hold_open(content) if content.is_idle else self._bring_up(content))
+        bring_up = self._bring_up_extra if content.is_extra else self._bring_up
+        content.task = self._live.spawn(self._hold_open(content) if content.is_idle else bring_up(content))
 
     async def carry_out(self, event: events.Event) -> None:
         """Do what an event asks for.
@@ -65,10 +64,10 @@ class Negotiation:
                 if (described := self._live.contents.get(id.name)) is not None:
                     with contextlib.suppress(ProtocolError):  # advice, never a reason to fail
                         described.application.description_info(description)
-            case events.ContentAdded(contents=added):
-                reason = Reason(condition=ReasonCondition.UNSUPPORTED_APPLICATIONS)
-                refused = [events.ContentId(content.creator, content.name) for content in added]
-                self._live.act(lambda session: session.reject_content(*refused, reason=reason))
+            case events.ContentAdded():
+                await self._live.additions.take_offers(event)
+            case events.ContentAccepted():
+                await self._live.additions.take_answers(event)
             case events.ContentRejected(contents=ids, reason=why):
                 await self._live.discard_all(ids, why.condition.value if why is not None else "decline")
             case events.ContentRemoved(contents=ids, reason=why):
@@ -76,9 +75,9 @@ class Negotiation:
                 if self._live.contents and not self._live.active:
                     self._live.terminate("success")
             case events.ContentModified(content=id, senders=senders):
-                if (modified := self._live.contents.get(id.name)) is not None:
-                    modified.senders = senders
-                    modified.application.set_senders(senders)
+                if (modified := self._live.find(id.name)) is not None:
+                    modified.narrow(senders)
+                    self._live.additions.on_change(modified, "changed")
             case events.SecurityInfo(content=id, security=security):
                 if (secured := self._live.contents.get(id.name)) is not None and secured.precondition is not None:
                     secured.precondition.accept(security)
@@ -120,6 +119,7 @@ class Negotiation:
         """Let contents share a transport where the peer offers it: that of the first (RFC 9143 section 7.3.1)."""
         for group in groups:
             if group.semantics == BUNDLE:
+                self._live.shares_links = True
                 members = [self._live.contents[name] for name in group.names if name in self._live.contents]
                 for content in members[1:]:
                     await content.bundle_with(members[0])
@@ -128,6 +128,7 @@ class Negotiation:
         head = next(iter(self._live.contents), "")
         accepted = {answer.name for answer in answers}
         members = [name for group in groups if group.semantics == BUNDLE for name in group.names if name in accepted]
+        self._live.shares_links = bool(members)
         for answer in answers:
             content = self._live.contents[answer.name]
             await content.settle_bundle(members, head)
@@ -138,7 +139,7 @@ class Negotiation:
         self._live.mark_accepted([answer.name for answer in answers])
 
     async def _take_transport_info(self, id: events.ContentId, transport: Element) -> None:
-        content = self._live.contents.get(id.name)
+        content = self._live.find(id.name)
         if content is None:
             return
         try:
@@ -181,6 +182,15 @@ class Negotiation:
         self._live.mark_started(content)
         if content.transport.kind is Kind.DATAGRAM:
             await self._watch(content)
+
+    async def _bring_up_extra(self, content: LiveContent) -> None:
+        """The same for an added content, whose failure is not the end of the session."""
+        try:
+            await self._bring_up(content)
+        except (TransportFailed, ApplicationFailed, MediaError) as exc:
+            log.info("session %s: %s is removed: %s", self._live.sid, content.name, exc)
+            self._live.additions.fail(content, exc)
+            await self._live.additions.remove(content, getattr(exc, "reason", "media-error"))
 
     async def _hold_open(self, content: LiveContent) -> None:
         """Connect a content in which nobody sends: the peer waits for that, and nothing depends on it here."""

@@ -271,7 +271,7 @@ class Pump:
             # Two of one name are alternatives (XEP-0166 section 7.3): the first that we can do is taken.
             if offer.name not in live.contents:
                 try:
-                    live.add(self._content_of(live, offer))
+                    live.add(self.content_of(live, offer))
                 except ApplicationFailed as exc:
                     refusals.append(exc)
         if live.contents:
@@ -280,7 +280,7 @@ class Pump:
         else:
             live.terminate(refusals[0].reason, refusals[0].text)
 
-    def _content_of(self, live: LiveSession, offer: Content) -> LiveContent:
+    def content_of(self, live: LiveSession, offer: Content) -> LiveContent:
         """Find the application and the transport for an offered content.
 
         Raises:

@@ -15,6 +15,17 @@ transfer (Conversations issue 3786)."""
 GONE = frozenset({"service-unavailable", "recipient-unavailable", "remote-server-not-found", "gone"})
 """Stanza errors by which a server says that the peer's device is not there."""
 
+CHANGES = frozenset(
+    {
+        Action.CONTENT_ADD,
+        Action.CONTENT_ACCEPT,
+        Action.CONTENT_MODIFY,
+        Action.CONTENT_REJECT,
+        Action.CONTENT_REMOVE,
+    }
+)
+"""Requests that a peer may leave unanswered without an end of what runs beside what they are about."""
+
 REFUSALS: dict[str, ReasonCondition] = {
     **dict.fromkeys(GONE | {"item-not-found", "redirect"}, ReasonCondition.GONE),
     "conflict": ReasonCondition.ALTERNATIVE_SESSION,

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable
 from ..elements.core import Action, Content, Group, Jingle, Reason, ReasonCondition, Role
 from ..elements.declare import Element
 from ..errors import LocalProtocolError, RemoteProtocolError
-from .answers import GONE, REFUSALS, answer_after_end, is_known, redirection
+from .answers import CHANGES, GONE, REFUSALS, answer_after_end, is_known, redirection
 from .contents import ContentRecord
 from .events import (
     Acknowledged,
@@ -231,15 +231,21 @@ class Session(TransportActions):
         """Take it that one of our requests will not be answered; then take events.
 
         Whether the peer took the request is unknown from here on. An informational one changes nothing, so that is for
-        the program to judge; after any other the two ends may disagree, so the session is terminated (`timeout`).
+        the program to judge. Nor does one about contents end a session that runs (Monal and QXmpp never answer those):
+        an addition counts as rejected and is withdrawn, a direction stays as it was. After any other the two ends may
+        disagree, so the session is terminated (`timeout`).
 
         Raises:
             LocalProtocolError: No request with this token waits for an answer.
         """
         request = self._answered(token)
         self._events.append(TimedOut(token=token, action=request.action))
-        if self.state is not SessionState.ENDED and request.action not in INFORMATION:
+        if self.state is SessionState.ENDED or request.action in INFORMATION:
+            return
+        if self.state is not SessionState.ACTIVE or request.action not in CHANGES:
             self.terminate(Reason(condition=ReasonCondition.TIMEOUT))
+        elif request.action is Action.CONTENT_ADD:
+            self._withdraw(request)
 
     def _answered(self, token: int) -> Request:
         request = self._requests.pop(token, None)
@@ -258,6 +264,14 @@ class Session(TransportActions):
         if records:
             self._events.append(ContentRejected(contents=tuple(record.id for record in records)))
             self._end_if_void()
+
+    def _withdraw(self, request: Request) -> None:
+        """Take back contents that nobody has acknowledged, in case they arrived."""
+        records = self._records(request)
+        self._reject_refused(request)
+        if records and self.contents.live:
+            elements = [Content(creator=record.id.creator, name=record.id.name) for record in records]
+            self._send(Action.CONTENT_REMOVE, elements, reason=Reason(condition=ReasonCondition.TIMEOUT))
 
     # Received.
 

@@ -492,6 +492,18 @@ class Bundling(Protocol):
         """Whether several use its link, whosever it is."""
         ...
 
+    def shares_with(self, other: Any) -> bool:
+        """Whether it uses the same link as `other`, a transport of any class."""
+        ...
+
+    def is_bare(self, remote: Element) -> bool:
+        """Whether the peer describes nothing of its own in this `<transport/>`."""
+        ...
+
+    def is_meant_by(self, remote: Element) -> bool:
+        """Whether the peer describes this link again, which is in use, or nothing of its own."""
+        ...
+
     async def bundle_with(self, other: Any) -> None:
         """Share the link of `other`, a transport of the same class; call it before `accept()`."""
         ...

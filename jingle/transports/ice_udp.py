@@ -93,6 +93,21 @@ class IceUdpTransport:
         """Whether several contents use the link."""
         return len(self.shared.users) > 1
 
+    def shares_with(self, other: object) -> bool:
+        """Whether it uses the same link as `other`."""
+        return isinstance(other, IceUdpTransport) and self.shared is other.shared
+
+    def is_bare(self, remote: Element) -> bool:
+        """Whether the peer describes neither credentials nor candidates nor a fingerprint."""
+        return isinstance(remote, elements.IceUdpTransport) and not (
+            remote.ufrag or remote.candidates or remote.fingerprints
+        )
+
+    def is_meant_by(self, remote: Element) -> bool:
+        """Whether the peer repeats credentials that it has told for this link, or describes nothing."""
+        known = isinstance(remote, elements.IceUdpTransport) and remote.ufrag and self.shared.agent.knows(remote.ufrag)
+        return bool(known) or self.is_bare(remote)
+
     async def bundle_with(self, other: IceUdpTransport) -> None:
         """Share the link of `other` (XEP-0338, RFC 9143); call it before `accept()`.
 

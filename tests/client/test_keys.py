@@ -128,7 +128,7 @@ async def test_what_comes_as_a_key(
 
 
 async def alice_asks(call: jingle.Call, payload: Any) -> None:
-    await call._live.ask(payload)
+    await call._live.ask(lambda session: session.info(payload))
 
 
 async def test_a_flood_of_keys(world: World) -> None:
@@ -139,7 +139,7 @@ async def test_a_flood_of_keys(world: World) -> None:
         started = asyncio.get_running_loop().time()
         for _ in range(300):
             call._live.inform(key(code="1"))
-        await call._live.ask(key(code="1", duration=0))
+        await call._live.ask(lambda session: session.info(key(code="1", duration=0)))
         took = asyncio.get_running_loop().time() - started
         assert KEYS_AT_ONCE <= len(digits(world, "bob")) <= KEYS_AT_ONCE + KEYS_A_SECOND * took + 1
         assert (call.ending, theirs.ending) == (None, None)

@@ -18,7 +18,8 @@ from jingle.errors import (
     TransportFailed,
 )
 from jingle.peer import live as module
-from jingle.peer.live import LiveSession, reason_of
+from jingle.peer.ending import reason_of
+from jingle.peer.live import LiveSession
 from tests.peer.parts import PEER, FakeTransport, OtherTransport, Stage, settle, stage
 from tests.session.helpers import content, description, jingle, named, payload, transport
 

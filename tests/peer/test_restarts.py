@@ -34,6 +34,15 @@ class RestartingTransport(FakeTransport):
     def is_shared(self) -> bool:
         return self in self.shared_by
 
+    def shares_with(self, other: object) -> bool:
+        return other in self.shared_by
+
+    def is_bare(self, remote: Element) -> bool:
+        return False
+
+    def is_meant_by(self, remote: Element) -> bool:
+        return False
+
     async def bundle_with(self, other: object) -> None:
         raise AssertionError("nobody asks for that here")
 

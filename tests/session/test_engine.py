@@ -470,6 +470,28 @@ def test_silence_ends_a_negotiation_but_not_an_information() -> None:
     assert ended == SessionEnded(reason=Reason(condition=ReasonCondition.TIMEOUT), by_peer=False)
 
 
+def test_silence_about_a_change_does_not_end_what_runs() -> None:
+    """Monal and QXmpp answer no content-add and no content-modify at all."""
+    romeo = initiated()
+    receive(romeo, jingle(A.SESSION_ACCEPT, content()))
+    added = romeo.add_content([content("video")])
+    modified = romeo.modify_content("voice", Senders.INITIATOR)
+    romeo.take_events()
+    romeo.timed_out(modified)
+    assert romeo.take_events() == [TimedOut(token=modified, action=A.CONTENT_MODIFY)]
+    assert romeo.contents.require("voice").senders is Senders.BOTH
+    romeo.timed_out(added)
+    timed_out, rejected, withdrawn = romeo.take_events()
+    assert timed_out == TimedOut(token=added, action=A.CONTENT_ADD)
+    assert rejected == ContentRejected(contents=(ContentId(Role.INITIATOR, "video"),))
+    assert isinstance(withdrawn, Send)
+    reason = Reason(condition=ReasonCondition.TIMEOUT)
+    assert withdrawn.jingle == jingle(A.CONTENT_REMOVE, named("video"), reason=reason)
+    romeo.timed_out(withdrawn.token)
+    assert romeo.take_events() == [TimedOut(token=withdrawn.token, action=A.CONTENT_REMOVE)]
+    assert romeo.state is SessionState.ACTIVE
+
+
 # Giving way to the peer's session.
 
 

@@ -61,6 +61,7 @@ class RtpApplication:
         make_worker: Makes what works on pictures.
 
     Attributes:
+        is_bundled: Whether the content will share its transport; read by `describe`.
         received: Gives what the peer sends to any number of sinks, which may be added at any time.
         is_muted, is_held: What we do: not speak; not listen either.
         is_muted_by_peer, is_held_by_peer: What the peer said that it does.
@@ -96,7 +97,7 @@ class RtpApplication:
         self.is_muted_by_peer = self.is_held_by_peer = False
         self._role, self._name, self._creator = role, name, creator
         self._options = options
-        self._is_bundled = is_bundled
+        self.is_bundled = is_bundled
         self._on_info, self._on_dtmf = on_info, on_dtmf
         self._keys = KeyLimit()
         self._codecs = select(medium, options.codecs_of(medium), dtx=options.dtx)
@@ -130,7 +131,7 @@ class RtpApplication:
         Raises:
             ApplicationFailed: We do nothing of that medium.
         """
-        self._offered = offer(self.medium, self._codecs, self._local, is_bundled=self._is_bundled)
+        self._offered = offer(self.medium, self._codecs, self._local, is_bundled=self.is_bundled)
         return self._offered
 
     def answer(self, remote: Element) -> Element:
