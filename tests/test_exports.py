@@ -15,7 +15,7 @@ NAMES = {
     *("Source", "Sink", "File", "Frames", "Microphone", "Silence", "Speaker", "Tone"),
     *("Camera", "Screen", "TestCard"),
     # Files
-    *("IncomingFile", "IncomingRequest", "Transfer", "Transfers", "FileResult"),
+    *("IncomingFile", "IncomingRequest", "Transfer", "Transfers", "FileResult", "Thumbnail"),
     # What goes wrong
     *("JingleError", "ProtocolError", "LocalProtocolError", "RemoteProtocolError", "SessionEnded"),
     *("TransportFailed", "ApplicationFailed", "MediaError", "SignallingError"),

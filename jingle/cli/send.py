@@ -28,6 +28,7 @@ Files = tuple[OutgoingFile, ...]
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.argument("to", metavar="JID")
 @click.option("--description", metavar="TEXT", help="For them to read.")
+@click.option("--thumbnails", is_flag=True, help="Show them pictures in small before they accept; servers see these.")
 @click.option(
     "--accept-timeout",
     metavar="N",
@@ -54,7 +55,7 @@ def send(files: tuple[Path, ...], to: str, **options: Any) -> None:
 
 
 async def _send(
-    online: Online, output: Output, files: tuple[Path, ...], to: str, *, description: str | None, accept_timeout: float
+    online: Online, output: Output, files: tuple[Path, ...], to: str, *, description: str | None, **options: Any
 ) -> Status:
     try:
         paths = await asyncio.to_thread(gather_files, files, description)
@@ -67,13 +68,13 @@ async def _send(
             return output.fail(explain(exc, online=False))
         async with me:
             try:
-                await _send_all(me, to, paths, accept_timeout)
+                await _send_all(me, to, paths, options)
             except JingleError as exc:
                 return output.fail(explain(exc))
     return Status.DONE
 
 
-async def _send_all(me: Peer, to: str, files: Files, accept_timeout: float) -> None:
+async def _send_all(me: Peer, to: str, files: Files, options: dict[str, Any]) -> None:
     """Send any number of files in sessions of a few each; where one fails, no more are begun.
 
     While the files of one session flow, the next session is negotiated.
@@ -84,7 +85,7 @@ async def _send_all(me: Peer, to: str, files: Files, accept_timeout: float) -> N
         nonlocal waiting
         try:
             for some in waiting:
-                await _send_some(me, to, some, accept_timeout)
+                await _send_some(me, to, some, options)
         except JingleError:
             waiting = iter(())
             raise
@@ -100,7 +101,7 @@ async def _send_all(me: Peer, to: str, files: Files, accept_timeout: float) -> N
         await asyncio.gather(*lines, return_exceptions=True)
 
 
-async def _send_some(me: Peer, to: str, files: Files, accept_timeout: float) -> None:
+async def _send_some(me: Peer, to: str, files: Files, options: dict[str, Any]) -> None:
     transfers: Transfers
-    async with me.send_files(to, files, accept_timeout=accept_timeout) as transfers:
+    async with me.send_files(to, files, **options) as transfers:
         await transfers.results()

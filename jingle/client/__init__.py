@@ -20,6 +20,7 @@ from .opening import Opening
 from .peer import Offer, Peer
 from .receiving import IncomingFile, IncomingRequest
 from .sending import MAX_FILES
+from .thumbnails import Thumbnail
 from .transfer import Transfer, Transfers
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Source",
     "TestCard",
     "Speaker",
+    "Thumbnail",
     "Tone",
     "Transfer",
     "Transfers",

@@ -38,6 +38,7 @@ from .opening import Opening
 from .peer import Peer
 from .receiving import application_for as file_application_for
 from .session import application_for
+from .thumbnails import FEATURES as THUMBNAIL_FEATURES
 from .trace import Trace
 
 DEFAULT_TRANSPORTS: tuple[type[Transport], ...] = (
@@ -228,6 +229,11 @@ def hidden_from(relay_only: RelayOnly) -> tuple[bool, bool]:
 
 def features(transports: Sequence[type[Transport]]) -> frozenset[str]:
     """What disco#info says: it follows from the registered parts (XEP-0166 section 11)."""
-    parts = [RtpApplication.features, FileReceiver.features, *(each.features for each in PRECONDITIONS)]
+    parts = [
+        RtpApplication.features,
+        FileReceiver.features,
+        THUMBNAIL_FEATURES,
+        *(each.features for each in PRECONDITIONS),
+    ]
     parts += [transport.features for transport in transports]
     return frozenset({NS_JINGLE, NS_INITIATION, FEATURE_GROUPING}.union(*parts))

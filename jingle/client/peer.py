@@ -33,6 +33,7 @@ from .outgoing import CallPlan, OutgoingCall
 from .plan import MediaPlan
 from .receiving import IncomingFile, IncomingFiles, IncomingRequest
 from .sending import MAX_FILES, FilePath, FileRequest, OutgoingFiles, SendPlan, gather_files
+from .thumbnails import Lending
 from .transfer import Transfer, Transfers
 
 log = logging.getLogger(__name__)
@@ -55,11 +56,13 @@ class Peer:
 
     Attributes:
         pump: What drives the sessions; for those who extend this package.
+        lending: Our thumbnails.
     """
 
     def __init__(self, pump: Pump, *, options: MediaOptions, connection: XmppConnection | None = None) -> None:
         self.pump = pump
         self.outgoing: dict[str, OutgoingCall] = {}
+        self.lending = Lending(pump.binding)
         self._options = options
         self._connection = connection
         self._offers: asyncio.Queue[Offer] = asyncio.Queue(maxsize=MAX_OFFERS)
@@ -141,6 +144,7 @@ class Peer:
         *,
         description: str | None = None,
         algorithms: Sequence[str] = (DEFAULT_HASH,),
+        thumbnails: bool = False,
         accept_timeout: float | None = 120,
         relay_only: bool = False,
     ) -> Opening[Transfer]:
@@ -157,6 +161,8 @@ class Peer:
             path: The file.
             description: For them to read.
             algorithms: What to hash the file with: `sha-256`, `sha-512`, `sha3-256`, ...
+            thumbnails: Let them see a picture in small before they take it (XEP-0264). It goes through the servers,
+                which see it, however the file itself is protected.
             accept_timeout: Seconds to wait until they accept; `None` waits for ever.
             relay_only: Reveal no address of this machine to them.
 
@@ -174,6 +180,7 @@ class Peer:
                 [path],
                 description=description,
                 algorithms=algorithms,
+                thumbnails=thumbnails,
                 accept_timeout=accept_timeout,
                 relay_only=relay_only,
             )
@@ -227,6 +234,7 @@ class Peer:
         *,
         description: str | None = None,
         algorithms: Sequence[str] = (DEFAULT_HASH,),
+        thumbnails: bool = False,
         accept_timeout: float | None = 120,
         relay_only: bool = False,
     ) -> Opening[Transfers]:
@@ -246,6 +254,7 @@ class Peer:
                 to=to,
                 files=files,
                 algorithms=tuple(algorithms),
+                thumbnails=thumbnails,
                 accept_timeout=accept_timeout,
                 relay_only=relay_only,
             )

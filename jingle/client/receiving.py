@@ -17,8 +17,10 @@ from ..elements.declare import Element
 from ..errors import LocalProtocolError, SessionEnded
 from ..peer.live import LiveSession
 from ..peer.pump import Pump
+from ..signalling.binding import Binding
 from .opening import Opening
 from .session import tell_begun, tell_the_end
+from .thumbnails import offered_thumbnail
 from .transfer import Transfer, hooks_of
 
 if TYPE_CHECKING:
@@ -105,6 +107,7 @@ class IncomingFile(_Offered):
         size: Bytes; `None` where the sender does not say.
         media_type: Such as `image/png`; `None` where the sender does not say.
         description: What the sender writes about it, or `None`.
+        thumbnail: The picture in small, to be fetched (XEP-0264), or `None`.
         gone: Done with (reason, text) when the offer is over.
     """
 
@@ -114,6 +117,7 @@ class IncomingFile(_Offered):
         assert receiver.metadata is not None
         super().__init__(session, content, receiver.metadata)
         self._receiver = receiver
+        self.thumbnail = offered_thumbnail(session.binding, self.peer, receiver.metadata.thumbnails)
 
     def accept(
         self,
@@ -235,6 +239,11 @@ class IncomingFiles:
         tell_the_end(self._pump, live, "file")
         live.ended.add_done_callback(lambda _: self._withdraw())
         tell_begun(self._pump, live, lambda: self.description)
+
+    @property
+    def binding(self) -> Binding:
+        """Asks for what belongs to the files."""
+        return self._pump.binding
 
     def sessions_of_other_devices(self) -> list[LiveSession]:
         """The sessions with whoever this one is with, on other devices of theirs."""

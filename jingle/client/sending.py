@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +20,16 @@ from ..applications.file_transfer.storage import Target
 from ..elements.core import Role, Senders
 from ..elements.file_transfer import NS as NS_FILES
 from ..errors import LocalProtocolError, SessionEnded, TransportFailed
+from ..media.thumbnail import SmallPicture, make_thumbnail
 from ..peer.content import LiveContent, protection
 from ..peer.live import LiveSession
 from ..session import events
+from ..signalling.binding import address
 from ..signalling.discovery import NS_JINGLE, able_devices
 from ..transports.base import Kind
 from ..transports.selection import common_precondition
 from .session import tell_begun, tell_the_end, until_accepted
+from .thumbnails import describe
 from .transfer import Transfer, Transfers, hooks_of
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ class SendPlan:
     algorithms: tuple[str, ...]
     accept_timeout: float | None
     relay_only: bool
+    thumbnails: bool
 
 
 def gather_files(paths: Sequence[FilePath | OutgoingFile], description: str | None = None) -> tuple[OutgoingFile, ...]:
@@ -196,18 +200,25 @@ class OutgoingFiles(FileSession):
     def __init__(self, peer: Peer, plan: SendPlan) -> None:
         super().__init__(peer, plan.to, plan.accept_timeout, relay_only=plan.relay_only)
         self._plan = plan
+        self._lending = peer.lending
 
     async def send(self) -> Transfers:
         """Offer the files; returns once the peer has accepted at least one of them; raises as `FileSession._open`."""
-        offered = await asyncio.to_thread(self._files)
+        offered, pictures = await asyncio.to_thread(self._files)
         files = {f"file{number}": file for number, file in enumerate(offered)}
+        take_back = self._lending.lend(address(self._plan.to).partition("/")[0], pictures)
         senders: dict[str, FileSender] = {}
 
         def make() -> Mapping[str, Application]:
             senders.update((name, self._sender(name, file)) for name, file in files.items())
             return senders
 
-        live = await self._open(make, Senders.INITIATOR, [file.metadata for file in files.values()])
+        try:
+            live = await self._open(make, Senders.INITIATOR, [file.metadata for file in files.values()])
+        except BaseException:
+            take_back()
+            raise
+        live.ended.add_done_callback(lambda _: take_back())
         return Transfers(
             [
                 Transfer(live, sender, name=sender.metadata.name or name, size=sender.metadata.size)
@@ -215,11 +226,17 @@ class OutgoingFiles(FileSession):
             ]
         )
 
-    def _files(self) -> Sequence[OutgoingFile]:
-        """The files as they are offered; blocks on the disk."""
-        files, algorithms = self._plan.files, self._plan.algorithms
-        # stanza.io takes one file in a session, and has it only once a <checksum/> came.
-        return [read_if_small(file, algorithms) for file in files] if len(files) > 1 else files
+    def _files(self) -> tuple[Sequence[OutgoingFile], list[SmallPicture]]:
+        """The files as they are offered, and their thumbnails; blocks on the disk."""
+        files, pictures = list[OutgoingFile](), list[SmallPicture]()
+        for file in self._plan.files:
+            picture = _thumbnail_of(file) if self._plan.thumbnails else None
+            if picture is not None:
+                pictures.append(picture)
+                file = replace(file, metadata=replace(file.metadata, thumbnails=(describe(picture),)))
+            # stanza.io takes one file in a session, and has it only once a <checksum/> came.
+            files.append(read_if_small(file, self._plan.algorithms) if len(self._plan.files) > 1 else file)
+        return files, pictures
 
     def _sender(self, name: str, file: OutgoingFile) -> FileSender:
         called = file.metadata.name or name
@@ -229,6 +246,11 @@ class OutgoingFiles(FileSession):
             algorithms=self._plan.algorithms,
             hooks=hooks_of(lambda: self._live, name, lambda: called, self._pump.emit, done="sent"),
         )
+
+
+def _thumbnail_of(file: OutgoingFile) -> SmallPicture | None:
+    is_picture = (file.metadata.media_type or "").startswith("image/")
+    return make_thumbnail(file.path) if is_picture and file.path is not None else None
 
 
 class FileRequest(FileSession):

@@ -5,6 +5,7 @@ imported what before.
 """
 
 from . import (
+    bob,
     core,
     disco,
     file_transfer,
@@ -24,6 +25,7 @@ from . import (
 )
 
 __all__ = [
+    "bob",
     "core",
     "disco",
     "file_transfer",

@@ -108,13 +108,17 @@ def address(text: str) -> str:
 
 
 class _Payload(MatcherBase):
-    """IQ-sets with a child in one namespace."""
+    """IQs of one type (`set` or `get`) with a child in one namespace."""
+
+    def __init__(self, namespace: str, kind: str = "set") -> None:
+        super().__init__(f"{{{namespace}}}")
+        self._kind = kind
 
     def match(self, stanza: Any) -> bool:
         return bool(
             stanza.name == "iq"
-            and stanza["type"] == "set"
-            and any(child.tag.startswith(f"{{{self._criteria}}}") for child in stanza.xml)
+            and stanza["type"] == self._kind
+            and any(child.tag.startswith(self._criteria) for child in stanza.xml)
         )
 
 
@@ -277,9 +281,9 @@ class Binding:
         return JID(sender or self.local) if sender or self.xmpp.is_component else None
 
     def on_request(
-        self, namespace: str, handler: Callable[[str, Element], Awaitable[Element | None]]
+        self, namespace: str, handler: Callable[[str, Element], Awaitable[Element | None]], *, kind: str = "set"
     ) -> Callable[[], None]:
-        """Hand IQ-sets in `namespace` to `handler`; see `StanzaPort`. One handler for each namespace."""
+        """Hand IQs of a `kind` in `namespace` to `handler`; see `StanzaPort`. One handler for each namespace."""
         pending: set[asyncio.Task[None]] = set()
 
         async def answer(iq: Iq, payload: Element) -> None:
@@ -313,7 +317,7 @@ class Binding:
                 task.add_done_callback(tasks.discard)
 
         name = f"jingle request {namespace}"
-        self._handle(name, _Payload(namespace), receive)
+        self._handle(name, _Payload(namespace, kind), receive)
 
         def remove() -> None:
             for task in pending:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from jingle.elements import (
+    bob,
     core,
     disco,
     file_transfer,
@@ -448,6 +449,16 @@ MEANINGS: list[tuple[str, Element]] = [
             rtcp="",
             mid=False,
             attributes=(sdp_extension.SdpAttribute(name="rid", value="hi send"),),
+        ),
+    ),
+    (
+        "<data xmlns='urn:xmpp:bob' cid='sha1+8f35fef110ffc5df08d579a50083ff9308fb6242@bob.xmpp.org' max-age='86400' "
+        "type='image/png'>AAEC/w==</data>",
+        bob.BobData(
+            cid="sha1+8f35fef110ffc5df08d579a50083ff9308fb6242@bob.xmpp.org",
+            max_age=86400,
+            type="image/png",
+            data=b"\x00\x01\x02\xff",
         ),
     ),
     (

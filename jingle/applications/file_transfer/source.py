@@ -48,6 +48,9 @@ class OutgoingFile:
     open: Callable[[], Readable] = field(repr=False)
     """Opens the file at its beginning; raises `OSError`."""
 
+    path: Path | None = None
+    """Where it is on the disk."""
+
     is_in_memory: bool = False
     """No disk has to be waited for."""
 
@@ -91,7 +94,7 @@ class OutgoingFile:
             digests=digests or {},
             is_ranged=True,
         )
-        return cls(metadata=metadata, open=lambda: io.FileIO(path, "r"))
+        return cls(metadata=metadata, open=lambda: io.FileIO(path, "r"), path=path)
 
     @classmethod
     def from_object(
@@ -166,7 +169,7 @@ def read_if_small(file: OutgoingFile, algorithms: Sequence[str]) -> OutgoingFile
     digester = Digester(algorithms)
     digester.update(content)
     known = replace(metadata, digests=digester.digests())
-    return OutgoingFile(metadata=known, open=lambda: io.BytesIO(content), is_in_memory=True)
+    return replace(file, metadata=known, open=lambda: io.BytesIO(content), is_in_memory=True)
 
 
 def files_of(path: str | os.PathLike[str]) -> Iterator[OutgoingFile]:
