@@ -1,4 +1,4 @@
-"""`jingle demo`: a server, two peers, a real call and a file between them, on this machine, in half a minute."""
+"""`jingle demo`: a server, two peers, a call with pictures and a file between them, here, in half a minute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..client import Call, Event, File, FileResult, IncomingCall, IncomingFile, Opening, Peer, connect
+from ..client import Call, Event, File, FileResult, IncomingCall, IncomingFile, Opening, Peer, TestCard, connect
 from ..demo import LoopbackServer
 from ..demo.ladder import Observed, draw_ladder
 from ..demo.likeness import Likeness, likeness
@@ -34,6 +34,12 @@ LONGEST_GAP = 0.06
 """Seconds of silence in the middle of speech that nobody would notice."""
 
 
+PICTURE_ALIKE = 0.9
+"""The likeness to the test card from which on a picture counts as seen; a coded one has 0.99, a grey one 0.55."""
+
+CARD_RATE = 15
+"""Pictures a second: two are drawn, encoded, decoded and one recorded by the same small machine."""
+
 FILE_SIZE = 64 * 2**20
 """Bytes of the file that is sent."""
 
@@ -45,6 +51,9 @@ class Record:
     stanzas: list[Observed] = field(default_factory=list)
     events: dict[str, list[Event]] = field(default_factory=dict)
     first_sound: dict[str, float | None] = field(default_factory=dict)
+    pictures: dict[str, float] = field(default_factory=dict)
+    """How alike what each saw is to the test card."""
+
     sent: FileResult | None = None
     received: FileResult | None = None
 
@@ -86,7 +95,7 @@ async def _demo(out: Path, output: Output) -> Status:
     record = Record()
     say = Console(stderr=True, highlight=False)
     try:
-        say.print("[bold]jingle demo[/bold]: a voice call and a file between two peers on this machine")
+        say.print("[bold]jingle demo[/bold]: a voice and video call and a file between two peers on this machine")
         async with LoopbackServer(users={"alice": "wonderland", "bob": "builder"}) as server:
             server.subscribe("alice", "bob")
             server.stanzas = lambda *seen: record.stanzas.append(Observed(*seen))
@@ -119,16 +128,23 @@ async def _talk(alice: Peer, bob: Peer, out: Path, record: Record, say: Console)
         async for offer in bob.incoming():
             if not isinstance(offer, IncomingCall):
                 continue
-            async with offer.accept(audio=File(SPEECH), record=_heard(out, "bob"), hang_up_at_end=False) as call:
-                await _listen("bob", call, record)
+            async with offer.accept(
+                audio=File(SPEECH), video=TestCard(rate=CARD_RATE), record=_heard(out, "bob"), hang_up_at_end=False
+            ) as call:
+                await _attend("bob", call, out, record, clip=out / CLIP)
             return
 
     bob.listen()
     answering = asyncio.ensure_future(answer())
-    say.print("  alice calls bob; both play ten seconds of speech and record what they hear ...")
+    say.print("  alice calls bob; both play ten seconds of speech, show a test card, and record what they get ...")
     try:
-        async with alice.call(bob.jid.partition("/")[0], audio=File(SPEECH), record=_heard(out, "alice")) as call:
-            await _listen("alice", call, record)
+        async with alice.call(
+            bob.jid.partition("/")[0],
+            audio=File(SPEECH),
+            video=TestCard(rate=CARD_RATE),
+            record=_heard(out, "alice"),
+        ) as call:
+            await _attend("alice", call, out, record)
         await answering
     finally:
         answering.cancel()
@@ -167,13 +183,28 @@ def _make_file(path: Path) -> None:
             file.write(block)
 
 
-async def _listen(name: str, call: Call, record: Record) -> None:
+async def _attend(name: str, call: Call, out: Path, record: Record, clip: Path | None = None) -> None:
+    """Hear and see until the call ends: the first sound, a picture in the middle, and all of it where `clip` says."""
+    recording = asyncio.ensure_future(call.record(clip)) if clip is not None else None
     record.first_sound[name] = await call.first_sound()
+    await call.wait(LOOK)
+    record.pictures[name] = TestCard().likeness(await call.video.snapshot(_seen(out, name)))
     await call.wait()
+    if recording is not None:
+        await recording
+
+
+CLIP = "seen-by-bob.webm"
+LOOK = 1.5
+"""Seconds into the call a picture is kept from."""
 
 
 def _heard(out: Path, name: str) -> Path:
     return out / f"heard-by-{name}.wav"
+
+
+def _seen(out: Path, name: str) -> Path:
+    return out / f"seen-by-{name}.png"
 
 
 def _report(out: Path, record: Record) -> Status:
@@ -188,11 +219,16 @@ def _report(out: Path, record: Record) -> Status:
     alike_files = (
         record.sent is not None and record.received is not None and record.sent.sha256 == record.received.sha256
     )
-    fine = alike_files and all(
-        each.correlation >= ALIKE and each.longest_gap_seconds <= LONGEST_GAP for each in alike.values()
+    fine = (
+        alike_files
+        and all(each.correlation >= ALIKE and each.longest_gap_seconds <= LONGEST_GAP for each in alike.values())
+        and all(record.pictures.get(name, 0.0) >= PICTURE_ALIKE for name in heard)
     )
     console.print("[bold green]It works.[/bold green]" if fine else "[bold red]What arrived is damaged.[/bold red]")
-    console.print(f"In {out}/: heard-by-bob.wav, heard-by-alice.wav, waveforms.png, ladder.txt (who sent what, when)")
+    console.print(
+        f"In {out}/: heard-by-bob.wav, heard-by-alice.wav, waveforms.png, seen-by-bob.png, seen-by-alice.png, {CLIP}, "
+        "ladder.txt (who sent what, when)"
+    )
     return Status.DONE if fine else Status.DAMAGED
 
 
@@ -206,7 +242,7 @@ def _table(record: Record, alike: dict[str, Likeness]) -> Table:
     table.add_row("connected", f"{1000 * connected['setup']:.0f} ms after bob accepted")
     first = record.first_sound["alice"]
     table.add_row("first sound", f"{1000 * first:.0f} ms after bob accepted" if first is not None else "never")
-    table.add_row("codec", str(ended["stats"]["audio"]["codec"]))
+    table.add_row("codecs", ", ".join(str(each["codec"]) for each in ended["stats"].values()))
     table.add_row(
         "path",
         f"{connected['transport']}, {connected['local_candidate']} to {connected['remote_candidate']}, "
@@ -223,6 +259,16 @@ def _table(record: Record, alike: dict[str, Likeness]) -> Table:
         table.add_row(
             "",
             f"likeness {heard.correlation:.3f} (1 is identical), longest gap {1000 * heard.longest_gap_seconds:.0f} ms",
+        )
+    for name, other in (("bob", "alice"), ("alice", "bob")):
+        told = record.of(name, "ended", "call")
+        stats, seconds = told["stats"]["video"], max(told["seconds"], 0.001)
+        width, height = stats["size_received"] or (0, 0)
+        rate, bits = stats["frames_received"] / seconds, stats["bytes_received"] * 8e-3 / seconds
+        table.add_row(
+            f"{name} saw {other}",
+            f"{stats['frames_received']} pictures of {width}x{height}, {rate:.1f} a second, {bits:.0f} kbit/s, "
+            f"likeness {record.pictures[name]:.3f}",
         )
     if record.received is not None:
         carried = record.of("alice", "connected", "file")

@@ -75,8 +75,8 @@ class ReceivedMedia(Generic[F]):
 class ReceivedVideo(ReceivedMedia[VideoFrame]):
     """What the peer shows: record it, keep a picture of it, or iterate over its frames."""
 
-    async def snapshot(self, path: str | PathLike[str]) -> None:
-        """Wait for the next picture and write it as a PNG, which replaces what is there.
+    async def snapshot(self, path: str | PathLike[str]) -> VideoFrame:
+        """Wait for the next picture, write it as a PNG, which replaces what is there, and return it.
 
         Raises:
             SessionEnded: There was none until the call ended.
@@ -84,7 +84,7 @@ class ReceivedVideo(ReceivedMedia[VideoFrame]):
         """
         async for frame in self:
             await asyncio.to_thread(write_png, frame, path)
-            return
+            return frame
         raise SessionEnded("success", "the call ended before there was a picture")
 
 

@@ -12,7 +12,7 @@ from ..errors import MediaError
 from .base import Kind, Source, SourceTrack
 from .framing import FRAME_SIZE, SAMPLE_RATE, Samples
 from .pacing import InStepPacer, Pacer
-from .planes import BLACK, Planes, black, colours
+from .planes import BLACK, Planes, black, colours, planar
 from .playhead import Playhead, Playheads
 from .synthetic import ComputedTrack
 from .video_codecs import TICK, VIDEO_CLOCK
@@ -79,6 +79,15 @@ class TestCard(Source):
     def track(self, *, pacer: Pacer | None = None) -> SourceTrack:
         """Return a track of its pictures, which never ends by itself."""
         return _CardTrack(self, Playhead())
+
+    def likeness(self, frame: VideoFrame) -> float:
+        """How alike a picture is to this card, from 0 to 1, which is identical; what moves is left aside."""
+        planes = planar(frame, self.width, self.height).to_ndarray().astype(np.int16)
+        height = self.height
+        bars, ramp = slice(0, height // 4), slice(height * 7 // 8, height)
+        differences = [np.abs(planes[rows] - self._card[rows]).mean() for rows in (bars, ramp)]
+        differences += [np.abs(planes[height:] - self._card[height:]).mean()]
+        return 1 - float(max(differences)) / 128
 
     def picture(self, seconds: float) -> VideoFrame:
         """The picture at this time after the beginning."""
