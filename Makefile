@@ -32,7 +32,7 @@ $(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json | serve
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy jingle tests
+	$(BIN)/mypy jingle tests samples/*/*.py
 
 test: $(VENV)/installed-dev browser lint  ## everything; what cannot be installed is named at the end
 	$(BIN)/python -m pytest -n 2 --dist worksteal
