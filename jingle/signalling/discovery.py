@@ -26,6 +26,9 @@ QUERY_TIMEOUT = 5.0
 PRESENCE_GRACE = 1.0
 """Seconds after login in which the presence of a contact may still be on its way."""
 
+PRESENCE_PAUSE = 0.1
+"""Seconds within those in which another server, which tells of one device after the other, may tell of the next."""
+
 MAX_KNOWN_DEVICES = 2000
 """Online devices of all others that are remembered; whoever was heard of first is forgotten first."""
 
@@ -149,6 +152,13 @@ class Discovery:
                 while not self._devices_of(bare):
                     self._arrived.clear()
                     await self._arrived.wait()
+                known = 0
+                while self._is_elsewhere(bare) and len(self._devices_of(bare)) > known:
+                    known = len(self._devices_of(bare))
+                    await asyncio.sleep(PRESENCE_PAUSE)
+
+    def _is_elsewhere(self, bare: str) -> bool:
+        return bare.rpartition("@")[2] != self.xmpp.boundjid.domain
 
     def _begin(self, event: object) -> None:
         """A fresh session: whoever is online will be announced."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import World, over_every_server
+from .conftest import REAL, World, over, over_every_server
 from .files import SECURITY, TRANSPORTS, arrived, make_file, progress_is_rare, receive, send, went_well
 from .peers import Peers
 
@@ -93,6 +93,7 @@ async def test_no_file_is_overwritten(on_loopback: World) -> None:
     assert {found["a (2).tar.gz"], found["a (3).tar.gz"]} == {file.read_bytes() for file in files}
 
 
+@over("loopback", *REAL[:3])
 async def test_both_send_at_once(world: World) -> None:
     """Each has a device that receives and one that sends; what only sends is not what files are sent to."""
     names = {"alice": world.alice, "bob": world.bob}

@@ -161,6 +161,18 @@ async def test_presence_is_waited_for_just_after_login(wire: Wire, discovery: Di
     assert [device.jid for device in await asyncio.wait_for(asking, 0.5)] == [f"{ROMEO}/desk"]
 
 
+async def test_another_server_tells_of_one_device_after_the_other(wire: Wire, discovery: Discovery) -> None:
+    """Romeo's phone comes online as we do, and is heard of before the desk, which was there all the time."""
+    wire.xmpp.event("session_start")
+    asking = asyncio.ensure_future(discovery.devices(ROMEO, contact=True))
+    come(wire, "phone")
+    await asyncio.sleep(0.02)
+    come(wire, "desk", priority=1)
+    for _ in range(2):
+        answer(wire, await question(wire), "a")
+    assert [device.jid for device in await asyncio.wait_for(asking, 0.9)] == [f"{ROMEO}/desk", f"{ROMEO}/phone"]
+
+
 async def test_presence_is_waited_for_no_longer_than_that(
     wire: Wire, discovery: Discovery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
