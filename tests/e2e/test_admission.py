@@ -91,7 +91,7 @@ async def test_a_full_jid_is_called_directly(world: World) -> None:
 
 @pytest.mark.parametrize("direct", [False, True], ids=["all-devices", "one-device"])
 async def test_a_peer_without_jingle(world: World, direct: bool) -> None:
-    async with plain_client(world.server, world.bob) as plain:
+    async with plain_client(world.home(world.bob), world.bob) as plain:
         alice = await world.call(to=str(plain.boundjid.full) if direct else world.bob)
         online = await alice.event("online")
         await ended(alice, "unsupported-applications", since=online["time"], exit=4)

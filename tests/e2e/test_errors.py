@@ -36,7 +36,7 @@ async def test_wrong_password(world: World) -> None:
 
 
 async def test_no_such_account(world: World) -> None:
-    nobody = ("--jid", "nobody@localhost", "--password", PASSWORD)
+    nobody = ("--jid", f"nobody@{world.server.domain}", "--password", PASSWORD)
     command = await world.run("answer", "--play", "silence", *nobody, *world.server.address())
     await failed(command, 3, "not-authorized")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ import pytest
 from aioice.ice import get_host_addresses
 
 from tests.servers.coturn import RELAY, Coturn
+from tests.servers.doorway import doorways
+from tests.servers.namespace import network
 
 from .commands import SPEECH
 from .conftest import REAL, World, over
-from .endings import both_connected, ended_well
+from .endings import both_connected, ended_well, playable
 from .sound import assert_heard
 
 pytestmark = pytest.mark.server
 
+_TYPES = re.compile(r"""type=["'](host|srflx|prflx|relay)["']""")
 _WORDS = re.compile(r"""[\s"'<>=]+""")
 
 
@@ -37,7 +41,7 @@ def addresses_in(lines: list[dict[str, Any]]) -> set[str]:
 
 def assert_shows_the_relay_alone(lines: list[dict[str, Any]]) -> None:
     sent = "".join(line["stanza"] for line in lines if line.get("direction") == ">")
-    assert set(re.findall(r"""type=["'](host|srflx|prflx|relay)["']""", sent)) == {"relay"}
+    assert set(_TYPES.findall(sent)) == {"relay"}
     shown = addresses_in(lines)
     assert RELAY in shown
     assert shown <= {RELAY, "0.0.0.0"}  # in place of the related address (RFC 8839 section 5.1)
@@ -72,6 +76,36 @@ async def test_both_through_relays(world: World) -> None:
     await ended_well(alice, bob)
     for name in ("alice", "bob"):
         assert_shows_the_relay_alone(world.trace(name))
+
+
+@over(*REAL[:3])
+async def test_apart(world: World, turn_server: Coturn) -> None:
+    """Two networks between which nothing goes but through the servers and the relay that they hand out.
+
+    Each learns by STUN (XEP-0215 too) how it is seen from outside, which leads nowhere: the translation lets in only
+    what was asked for. They have no address but loopback: coturn 4.6 falls silent for good once it was asked to send
+    from its own to another one.
+    """
+    ports = [each.port for each in world.servers]
+    with ExitStack() as networks:
+        places = [networks.enter_context(network()) for _ in range(2)]
+        async with AsyncExitStack() as doors:
+            for place in places:
+                await doors.enter_async_context(doorways(place, *ports, udp=[turn_server.port]))
+            bob = await world.answer(
+                "--once", "--play", "tone", "--record", "bob.wav", "--trace", "bob", prefix=places[1]
+            )
+            alice = await world.call(
+                *("--play", "tone", "--seconds", "1.5", "--record", "alice.wav", "--trace", "alice"), prefix=places[0]
+            )
+            for event in await both_connected(alice, bob):
+                assert "relay" in (event["local_candidate"], event["remote_candidate"])
+            await ended_well(alice, bob)
+    for name in ("alice", "bob"):
+        sent = "".join(line["stanza"] for line in world.trace(name) if line.get("direction") == ">")
+        assert set(_TYPES.findall(sent)) == {"host", "srflx", "relay"}
+        assert RELAY in addresses_in(world.trace(name))
+        playable(world.folder / f"{name}.wav", least=1)
 
 
 async def test_without_a_relay_there_is_no_call(on_loopback: World) -> None:
