@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jingle import TestCard
 from jingle.elements.core import Action, Jingle
 from jingle.elements.ice_udp import IceUdpTransport, Setup
 from jingle.elements.initiation import NS as NS_INITIATION
@@ -15,7 +16,7 @@ from jingle.elements.rtp import RtpDescription
 from tests.client.far_end import PEER, FarEnd
 
 from .stanzas import FEATURES, HOST, content, description, file, ibb, jingle, offer, transport
-from .steps import answer_in, calling, dropped, sending, take_call
+from .steps import WAIT, answer_in, calling, dropped, on_the_phone, sending, take_call
 
 SID = "k3mXx1/yQ+9gT0aZ=="
 """Sixteen bytes in base64, as it makes them."""
@@ -102,6 +103,25 @@ async def test_conversations_gets_no_error_for_what_crosses_the_end(us: FarEnd, 
     late = f"<{name} xmlns='urn:xmpp:jingle:apps:file-transfer:5' name='audio'><file/></{name}>"
     assert await us.jingle(jingle("session-info", late)) == []
     assert await us.jingle(jingle("session-terminate", "<reason><success/></reason>")) == []
+
+
+async def test_conversations_widens_an_addition_before_it_accepts_it(us: FarEnd) -> None:
+    """Since 2.13: a content-modify comes first, and only behind its result the content-accept."""
+    call = await on_the_phone(us)
+    adding = asyncio.ensure_future(call.add_video(TestCard(), receive=False))
+    added = await us.said(Action.CONTENT_ADD)
+    [one] = added.contents
+    head = f"creator='{one.creator.value}' senders='both'"
+    modify = jingle("content-modify", content(name=one.name, attributes=head), sid=added.sid)
+    assert await us.jingle(modify) == []
+    kinds = "".join(
+        f"<payload-type id='{each.id}' name='{each.name}' clockrate='{each.clockrate}'/>"
+        for each in one.description.payload_types[:1]
+    )
+    answer = content(description(kinds, media="video"), transport(""), name=one.name, attributes=head)
+    assert await us.jingle(jingle("content-accept", answer, sid=added.sid)) == []
+    await asyncio.wait_for(adding, WAIT)
+    assert call.media == ("audio", "video")
 
 
 async def test_conversations_writes_the_direction_behind_the_id_of_an_extension(us: FarEnd) -> None:
