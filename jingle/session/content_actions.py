@@ -195,6 +195,9 @@ class ContentActions(Exchange):
                 self._release(record)
 
     def _on_content_reject(self, jingle: Jingle) -> None:
+        if not jingle.contents:
+            # stanza.js does not say what it rejects: everything that it has not answered.
+            jingle = dataclasses.replace(jingle, contents=self._unanswered_proposals())
         found = self._found(jingle)
         states = [record.check(Action.CONTENT_REJECT, self.role.other, RemoteProtocolError) for record, _ in found]
         self._settle(found, states)
@@ -202,6 +205,14 @@ class ContentActions(Exchange):
             rejected = tuple(record.id for record, _ in found)
             self._events.append(ContentRejected(contents=rejected, reason=jingle.reason))
         self._end_if_void()
+
+    def _unanswered_proposals(self) -> tuple[Content, ...]:
+        open_ones = (each for each in self.contents if each.proposer is self.role and not each.initial)
+        return tuple(
+            Content(creator=each.id.creator, name=each.id.name)
+            for each in open_ones
+            if each.state is ContentState.PROPOSED
+        )
 
     def _on_content_remove(self, jingle: Jingle) -> None:
         # Removing what is gone, or what a tie-break kept from coming, asks for what is the case already. Both sides

@@ -10,7 +10,14 @@ import jingle
 from tests.e2e.conftest import World
 
 from .chromium import BrowserClient
-from .test_browser import answering, assert_ended, assert_heard_here, assert_heard_there, next_call
+from .test_browser import (
+    LOUD,
+    answering,
+    assert_ended,
+    assert_heard_here,
+    assert_heard_there,
+    next_call,
+)
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
 
@@ -71,5 +78,48 @@ async def test_called_by_the_browser_we_do_not(
         await call.restart_ice()
     await assert_heard_there(alice)
     assert told_network(told) == []
+    await call.hang_up()
+    assert (await alice.event("terminated"))["reason"] == "success"
+
+
+@pytest.mark.refuses
+async def test_the_browser_takes_no_pictures_later(
+    alice: BrowserClient, bob: tuple[jingle.Peer, list[jingle.Event]]
+) -> None:
+    """It acknowledges a content-add and rejects it, refuses a content-modify, and the call goes on."""
+    peer, told = bob
+    calling = asyncio.ensure_future(peer.call(alice.jid, audio=jingle.Tone(440)).__aenter__())
+    await alice.event("incoming")
+    alice.do("accept", media=["audio"])
+    call = await calling
+    await assert_heard_there(alice)
+    with pytest.raises(jingle.ApplicationFailed):
+        await call.add_video(jingle.TestCard(160, 120))
+    with pytest.raises(jingle.ApplicationFailed, match="direction"):
+        await call.set_direction("audio", send=True, receive=False)
+    assert call.media == ("audio",)
+    await assert_heard_there(alice)
+    assert [each for each in told if each.name == "media"] == []
+    await call.hang_up()
+    assert (await alice.event("terminated"))["reason"] == "success"
+
+
+@pytest.mark.refuses
+async def test_pictures_that_the_browser_did_not_ask_for_are_removed_from_our_side_alone(
+    alice: BrowserClient, bob: tuple[jingle.Peer, list[jingle.Event]]
+) -> None:
+    """It refuses a content-remove; what it still sends is dropped, and the sound goes on."""
+    peer, _ = bob
+    alice.do("call", to=peer.jid, media=["audio", "video"])
+    call = await (await next_call(peer)).accept(audio=jingle.Tone(440))
+    await assert_heard_there(alice)
+    assert call.media == ("audio", "video")
+    await call.remove_video()
+    assert "video" not in call.media
+    measured = await assert_heard_there(alice)
+    assert measured["heard"]["loudness"] > LOUD
+    before = call.stats()["audio"].packets_received
+    await asyncio.sleep(0.5)
+    assert call.stats()["audio"].packets_received > before + 10
     await call.hang_up()
     assert (await alice.event("terminated"))["reason"] == "success"

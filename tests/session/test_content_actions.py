@@ -405,3 +405,21 @@ def test_information_about_a_dead_content_is_a_mistake(pair: Pair) -> None:
     pair.romeo.engine.take_events()
     with pytest.raises(LocalProtocolError, match="removed"):
         pair.romeo.engine.description_info("video", description())
+
+
+def test_a_rejection_that_names_nothing_is_about_everything_that_is_open(pair: Pair) -> None:
+    """stanza.js acknowledges a content-add, and rejects it without a word about which."""
+    romeo = pair.romeo.engine
+    romeo.add_content([content("video"), content("slides")])
+    pair.romeo.flush()
+    pair.settle()
+    reason = Reason(condition=ReasonCondition.FAILED_APPLICATION)
+    assert receive(romeo, jingle(A.CONTENT_REJECT, reason=reason)) == [
+        ContentRejected(contents=(named_id("video"), named_id("slides")), reason=reason)
+    ]
+    assert romeo.contents.require("voice").live
+    assert refusal(romeo, jingle(A.CONTENT_REJECT)).condition == "bad-request"
+
+
+def named_id(name: str) -> ContentId:
+    return ContentId(Role.INITIATOR, name)
