@@ -9,6 +9,7 @@ from os import PathLike
 from typing import Any, Generic, TypeVar, cast
 
 from ..applications.rtp.call import RtpApplication
+from ..applications.rtp.history import Sample, StatsHistory, with_rates
 from ..applications.rtp.stats import MediaStats
 from ..elements.rtp import Active
 from ..errors import LocalProtocolError, SessionEnded
@@ -25,6 +26,9 @@ from .keys import Features, Keys
 
 STATS_INTERVAL = 5.0
 """Seconds between two `stats` events."""
+
+SAMPLE_INTERVAL = 1.0
+"""Seconds between two samples of the counters."""
 
 Emit = Callable[..., None]
 
@@ -120,6 +124,7 @@ class Call:
         self._changes = changes
         self.setup = setup
         self._keys = Keys(live, features)
+        self._history = StatsHistory(asyncio.get_running_loop().time())
         self._tasks = [asyncio.ensure_future(self._report())]
         self._tasks += [asyncio.ensure_future(self._hang_up_after(source)) for source in until]
         live.ended.add_done_callback(self._over)
@@ -348,8 +353,15 @@ class Call:
         await self._keys.press(self._application("audio"), digits)
 
     def stats(self) -> dict[str, MediaStats]:
-        """The counters by medium, as of now; those at the end once the call has ended."""
-        return stats_of(self._live)
+        """The counters and rates by medium, as of now; those at the end once the call has ended."""
+        if self.ending is not None:
+            return final_stats(self._live, self.ending)
+        return self._history.rated(stats_of(self._live), asyncio.get_running_loop().time())
+
+    @property
+    def history(self) -> tuple[Sample, ...]:
+        """The counters and rates from the beginning on: one sample a second, and fewer of a call that lasts long."""
+        return self._history.samples
 
     def _application(self, medium: str) -> RtpApplication:
         for application in rtp_applications(self._live):
@@ -358,9 +370,14 @@ class Call:
         raise LocalProtocolError(f"this call has no {medium}")
 
     async def _report(self) -> None:
+        loop = asyncio.get_running_loop()
+        told = loop.time()
         while True:
-            await asyncio.sleep(STATS_INTERVAL)
-            self._emit("stats", peer=self.peer, sid=self.sid, **stats_fields(self.stats()))
+            await asyncio.sleep(SAMPLE_INTERVAL)
+            stats = self._history.add(stats_of(self._live), loop.time())
+            if loop.time() - told >= STATS_INTERVAL:
+                told += STATS_INTERVAL
+                self._emit("stats", peer=self.peer, sid=self.sid, **stats_fields(stats))
 
     async def _hang_up_after(self, source: Source) -> None:
         await source.ended()
@@ -403,6 +420,11 @@ def media_of(live: LiveSession) -> tuple[str, ...]:
 def stats_of(live: LiveSession) -> dict[str, MediaStats]:
     """The counters of a session by medium."""
     return {application.medium: application.stats() for application in rtp_applications(live)}
+
+
+def final_stats(live: LiveSession, ending: Ending) -> dict[str, MediaStats]:
+    """The counters of a session that has ended, with the rates over the whole of it."""
+    return {medium: with_rates(stats, MediaStats(), ending.seconds) for medium, stats in stats_of(live).items()}
 
 
 def stats_fields(stats: dict[str, MediaStats]) -> dict[str, Any]:

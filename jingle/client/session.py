@@ -17,7 +17,7 @@ from ..peer.content import LiveContent
 from ..peer.ending import Ending
 from ..peer.live import LiveSession
 from ..peer.pump import Pump
-from .call import Call, first, media_of, stats_fields, stats_of
+from .call import Call, final_stats, first, media_of, stats_fields
 from .changes import Changes
 
 ANSWER_TIMEOUT = 30.0
@@ -94,7 +94,7 @@ def tell_the_end(
             reason=ending.reason,
             text=ending.text,
             seconds=round(ending.seconds, 3),
-            **({"stats": stats_fields(stats_of(live))} if kind == "call" else {}),
+            **({"stats": stats_fields(final_stats(live, ending))} if kind == "call" else {}),
         )
 
     live.ended.add_done_callback(over)

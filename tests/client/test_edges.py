@@ -423,6 +423,7 @@ async def test_nobody_answers_a_direct_call_for_ever(world: World, monkeypatch: 
 
 async def test_stats_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(call_module, "STATS_INTERVAL", 0.1)
+    monkeypatch.setattr(call_module, "SAMPLE_INTERVAL", 0.05)
     alice, bob = await world.peer("alice"), await world.peer("bob")
     async with answering(bob) as answer, alice.call("bob@localhost", audio=jingle.Tone()) as call:
         await answer

@@ -18,6 +18,9 @@ class MediaStats:
     packets_lost: int = 0
     """Of the peer's packets, as far as their numbers tell."""
 
+    packets_lost_by_peer: int = 0
+    """Of our packets, as of the peer's last report."""
+
     jitter: float = 0.0
     """Seconds (RFC 3550 section 6.4.1)."""
 
@@ -51,9 +54,20 @@ class MediaStats:
 
     size_received: tuple[int, int] | None = None
 
+    bit_rate_sent: int | None = None
+    """Bits of payload per second, over the last seconds, or over the whole call where it has ended; so are the other
+    rates. `None` where nobody took the time."""
+
+    bit_rate_received: int | None = None
+    frame_rate_sent: float | None = None
+    """Pictures per second."""
+
+    frame_rate_received: float | None = None
+
     @classmethod
     def of(cls, statistics: RtpStatistics, codec: str | None, **pictures: Any) -> MediaStats:
         """Take what an RTP stream counted, and what was counted of pictures."""
         counted = dataclasses.asdict(statistics)
         told = (each.name for each in dataclasses.fields(cls))
+        pictures["packets_lost_by_peer"] = statistics.remote_packets_lost
         return cls(codec=codec, **{name: counted[name] for name in told if name in counted}, **pictures)
