@@ -15,6 +15,7 @@ from ..errors import JingleError
 from .media import check_recording, media_options, ready_sources, sources
 from .options import Online, gather, online_options, set_up_logging
 from .output import Output
+from .report import Report, check_report, reported
 from .run import run
 from .status import Status, ended_status, explain
 
@@ -60,6 +61,7 @@ async def _answer(
     play: str | None,
     video: str | None,
     record: Path | None,
+    report: Path | None,
     seconds: float | None,
     once: bool,
     timeout: float | None,
@@ -68,8 +70,10 @@ async def _answer(
 ) -> Status:
     await (await ready_sources(play, video)).aclose()  # what cannot be played is told before anybody calls
     check_recording(record)
+    check_report(report)
+    page = Report(path=report) if report is not None else None
     try:
-        me = await online.connect(output.event)
+        me = await online.connect(output.event if page is None else page.beside(output.event))
     except JingleError as exc:
         return output.fail(explain(exc, online=False))
     async with me:
@@ -82,7 +86,7 @@ async def _answer(
                 await offer.decline()
                 status = Status.DONE
             else:
-                status = await _talk(me, offer, None if once else later, output, (play, video), record, seconds)
+                status = await _talk(me, offer, None if once else later, output, (play, video), record, seconds, page)
             if once:
                 return status
         if status is None:
@@ -112,6 +116,7 @@ async def _talk(
     shown: tuple[str | None, str | None],
     record: Path | None,
     seconds: float | None,
+    page: Report | None,
 ) -> Status:
     refusing = asyncio.ensure_future(_refuse_others(me, offer, later))
     try:
@@ -120,16 +125,20 @@ async def _talk(
         async with offer.accept(
             audio=ours.audio, video=ours.video if "video" in offer.media else None, record=record
         ) as call:
-            ending = await call.wait(seconds)
-            if ending is None:
-                ending = await call.hang_up()
-        return ended_status(ending.reason)
+            return await reported(_listen(call, seconds), call, page)
     except JingleError as exc:
         await offer.decline("media-error")  # where it rings still
         return output.fail(explain(exc))
     finally:
         refusing.cancel()
         await asyncio.gather(refusing, return_exceptions=True)
+
+
+async def _listen(call: Call, seconds: float | None) -> Status:
+    ending = await call.wait(seconds)
+    if ending is None:
+        ending = await call.hang_up()
+    return ended_status(ending.reason)
 
 
 async def _refuse_others(me: Peer, current: IncomingCall, later: deque[Offer] | None) -> None:

@@ -13,6 +13,7 @@ from ..errors import JingleError
 from .media import check_recording, media_options, ready_sources
 from .options import Online, gather, online_options, set_up_logging
 from .output import Output
+from .report import Report, check_report, reported
 from .run import run
 from .status import Status, ended_status, explain
 
@@ -61,14 +62,17 @@ async def _call(
     play: str | None,
     video: str | None,
     record: Path | None,
+    report: Path | None,
     seconds: float | None,
     dtmf: str | None,
     ring_timeout: float,
 ) -> Status:
     check_recording(record)
+    check_report(report)
+    page = Report(path=report) if report is not None else None
     shown = await ready_sources(play, video)
     try:
-        me = await online.connect(output.event)
+        me = await online.connect(output.event if page is None else page.beside(output.event))
     except JingleError as exc:
         await shown.aclose()
         return output.fail(explain(exc, online=False))
@@ -78,7 +82,7 @@ async def _call(
             async with me.call(
                 jid, audio=shown.audio, video=shown.video, record=record, ring_timeout=ring_timeout
             ) as call:
-                return await _talk(call, seconds, dtmf)
+                return await reported(_talk(call, seconds, dtmf), call, page)
         except JingleError as exc:
             return output.fail(explain(exc))
 

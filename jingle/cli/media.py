@@ -37,6 +37,12 @@ _OPTIONS = (
         help="Where to write what is heard: .wav, .ogg, .webm, .mkv or .mp4.",
     ),
     click.option(
+        "--report",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Where to write how the call went: an HTML page with its figures over time.",
+    ),
+    click.option(
         "--seconds", metavar="N", type=click.FloatRange(min=0), help="Hang up N seconds after the call connected."
     ),
 )

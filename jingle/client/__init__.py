@@ -1,6 +1,8 @@
 """The public face: `connect()`, `Peer`, calls, and where their sound comes from and goes."""
 
 from ..applications.file_transfer.transfer import FileResult
+from ..applications.rtp.history import Sample
+from ..applications.rtp.stats import MediaStats
 from ..media.base import Sink, Source
 from ..media.devices import Microphone, Speaker
 from ..media.files import File
@@ -38,11 +40,13 @@ __all__ = [
     "IncomingCall",
     "IncomingFile",
     "IncomingRequest",
+    "MediaStats",
     "Microphone",
     "Offer",
     "Opening",
     "Peer",
     "RelayOnly",
+    "Sample",
     "Screen",
     "Silence",
     "Sink",

@@ -35,10 +35,15 @@ def assert_agree(sender: Mapping[str, Any], receiver: Mapping[str, Any], *, fram
 
 
 async def test_both_ends_count_the_same(on_loopback: World) -> None:
-    bob = await on_loopback.answer("--once", "--play", "tone")
-    alice = await on_loopback.call("--seconds", TALK, "--play", "tone")
+    bob = await on_loopback.answer("--once", "--play", "tone", "--report", "bob.html")
+    alice = await on_loopback.call("--seconds", TALK, "--play", "tone", "--report", "alice.html")
     await both_connected(alice, bob)
     await ended_well(alice, bob)
+    for side, other in ((alice, bob), (bob, alice)):
+        page = (on_loopback.folder / f"{'alice' if side is alice else 'bob'}.html").read_text()
+        assert f"Call with {other.events[0]['jid']}" in page
+        assert page.count("<svg") == 4
+        assert page.count("<polyline") >= 6
     ours, theirs = (side.told("ended")[0]["stats"]["audio"] for side in (alice, bob))
     assert_agree(ours, theirs)
     assert_agree(theirs, ours)
@@ -46,6 +51,25 @@ async def test_both_ends_count_the_same(on_loopback: World) -> None:
         told = side.told("stats")
         assert told, side
         assert {"bit_rate_sent", "bit_rate_received", "jitter", "rtt", "packets_lost_by_peer"} <= set(told[0]["audio"])
+
+
+async def test_a_report_of_a_call_that_is_interrupted(on_loopback: World) -> None:
+    bob = await on_loopback.answer("--once")
+    alice = await on_loopback.call("--report", "report.html")
+    await both_connected(alice, bob)
+    alice.interrupt()
+    assert await alice.exit() == 130
+    assert await bob.exit() == 0
+    assert "success" in (on_loopback.folder / "report.html").read_text()
+
+
+async def test_a_report_that_cannot_be_written_rings_nobody(on_loopback: World) -> None:
+    bob = await on_loopback.answer("--once")
+    alice = await on_loopback.call("--report", "nowhere/report.html")
+    assert await alice.exit() == 2
+    (error,) = alice.told("error")
+    assert "nowhere/report.html" in error["text"]
+    assert bob.names() == ["online"]
 
 
 async def test_pictures_too(on_loopback: World) -> None:
