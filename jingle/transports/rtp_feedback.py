@@ -64,7 +64,7 @@ class StreamFeedback:
         self._timer: asyncio.TimerHandle | None = None
         self._fir_sent = 0
         self._fir_received: dict[int, int] = {}
-        self._estimator = RemoteBitrateEstimator()
+        self._estimator: RemoteBitrateEstimator | None = None
         self._heard_at = 0.0
         self._told = (0, 0.0)
 
@@ -198,15 +198,15 @@ class StreamFeedback:
         sent = packet.extensions.abs_send_time
         if sent is None:
             return
-        if arrival - self._heard_at > ESTIMATE_PAUSE:
-            # The estimator would walk through the pause millisecond by millisecond, to learn nothing from it.
+        if self._estimator is None or arrival - self._heard_at > ESTIMATE_PAUSE:
+            # It would walk through a pause millisecond by millisecond, to learn nothing from it.
             self._estimator = RemoteBitrateEstimator()
         self._heard_at = arrival
         try:
             # Always the same source: the estimator remembers each it ever heard of.
             found = self._estimator.add(round(arrival * 1000), sent, len(packet.payload), 0)
         except ArithmeticError:
-            self._estimator = RemoteBitrateEstimator()
+            self._estimator = None
             return
         if found is not None:
             self._tell_estimate(min(found[0], MAX_ESTIMATE), packet.ssrc, arrival)

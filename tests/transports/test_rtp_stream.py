@@ -23,7 +23,8 @@ MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 
 @pytest.fixture
 def _quick_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rtp_stream, "REPORT_INTERVAL", (0.04, 0.06))
+    for interval in ("FIRST_INTERVAL", "REPORT_INTERVAL"):
+        monkeypatch.setattr(rtp_stream, interval, (0.04, 0.06))
 
 
 def parameters(ssrc: int = 1, **changes: object) -> RtpParameters:

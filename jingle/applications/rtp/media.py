@@ -13,6 +13,7 @@ from ...media.codecs import make_decoder, make_encoder
 from ...media.switch import SwitchTrack
 from ...media.video_codecs import (
     DEFAULT_BIT_RATE,
+    MAX_BIT_RATE,
     MIN_BIT_RATE,
     Thread,
     Worker,
@@ -211,7 +212,7 @@ class Pictures:
         self._receiver = receiver
         self._stream = connection.rtp_stream(parameters, self._receive, self._take_feedback)
         receiver.request_keyframe = self._stream.request_keyframe
-        most = self._options.video_bit_rate or DEFAULT_BIT_RATE
+        most = min(self._options.video_bit_rate or DEFAULT_BIT_RATE, negotiated.bit_rate or MAX_BIT_RATE)
         rate = RateController(start=min(FIRST_BIT_RATE, most), least=MIN_BIT_RATE, most=most)
         self._sender = VideoSender(
             self._switch,

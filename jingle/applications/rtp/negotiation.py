@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 from ...elements.core import Senders
 from ...elements.rtp import (
+    Bandwidth,
     Direction,
     HeaderExtension,
     Parameter,
@@ -51,6 +52,9 @@ ONE_BYTE_IDS = range(1, 15)
 
 NEVER_WITH_RTCP = range(64, 96)
 """Payload types whose packets look like RTCP on a shared port (RFC 5761 section 4)."""
+
+BANDWIDTHS = {"AS": 1000, "TIAS": 1}
+"""Bits per second in a unit of each kind; what AS counts as well, the headers, is left aside."""
 
 MAX_SOURCES = 32
 WORDS = {"true": "1", "false": "0"}
@@ -126,6 +130,9 @@ class Negotiated:
 
     remote_repair_ssrcs: Mapping[int, int] = field(default_factory=dict)
     """By source of repeated packets, the one that it repeats."""
+
+    bit_rate: int | None = None
+    """Bits per second that the peer wants to receive at most; `None` where it did not say."""
 
 
 def offer(
@@ -396,4 +403,12 @@ def _negotiated(
         header_extensions={each.uri: each.id for each in extensions},
         repairs=repairs,
         remote_repair_ssrcs=repair_ssrcs,
+        bit_rate=_bit_rate(remote.bandwidth),
     )
+
+
+def _bit_rate(bandwidth: Bandwidth | None) -> int | None:
+    """What `<bandwidth/>` allows (RFC 4566 section 5.8, RFC 3890); kinds that are not known mean nothing."""
+    factor = BANDWIDTHS.get(bandwidth.type.upper()) if bandwidth is not None else None
+    value = bandwidth.value.strip() if bandwidth is not None else ""
+    return int(value) * factor if factor and value.isascii() and value.isdigit() and len(value) < 12 else None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 PAYLOAD = 1180
 """Bytes of a payload at most. With the headers of RTP, its extensions, SRTP, TURN, UDP and IPv6 that fits into 1280,
 which every path carries."""
+
+MAX_SETS = 4096
+"""Characters of parameter sets that are read; they have a few dozen."""
 
 START = b"\0\0\0\1"
 SLICE_IDR, SPS, PPS, AUD, STAP_A, FU_A = 5, 7, 8, 9, 24, 28
@@ -86,7 +90,17 @@ def vp8_payload_begins(payload: bytes) -> int | None:
 
 
 class H264Payloads:
-    """RFC 6184, the non-interleaved mode: single units, STAP-A and FU-A (section 6.3)."""
+    """RFC 6184, the non-interleaved mode: single units, STAP-A and FU-A (section 6.3).
+
+    Args:
+        parameters: What the peer says of what it sends: where `sprop-parameter-sets` has the parameter sets (section
+            8.1), they need not be in the stream.
+    """
+
+    def __init__(self, parameters: Mapping[str, str] | None = None) -> None:
+        sets = _parameter_sets((parameters or {}).get("sprop-parameter-sets", ""))
+        self._sets = b"".join(START + unit for unit in sets)
+        self._has_sets = any(unit[0] & UNIT_TYPE == SPS for unit in sets)
 
     def split(self, data: bytes) -> list[bytes]:
         """Cut a picture; parameter sets travel together, as they are needed together."""
@@ -127,7 +141,17 @@ class H264Payloads:
                 found.add(unit[0] & UNIT_TYPE)
         if is_open or not data:
             return None
+        if SLICE_IDR in found and SPS not in found and self._has_sets:
+            return Picture(self._sets + bytes(data), is_key=True)
         return Picture(bytes(data), is_key=SLICE_IDR in found and SPS in found)
+
+
+def _parameter_sets(text: str) -> list[bytes]:
+    """The units in base64, parted by commas; none where one is nonsense."""
+    try:
+        return [unit for each in text[:MAX_SETS].split(",") if (unit := base64.b64decode(each, validate=True))]
+    except ValueError:
+        return []
 
 
 def units(data: bytes) -> Iterator[bytes]:
@@ -178,9 +202,11 @@ def _fragments(unit: bytes) -> list[bytes]:
     ]
 
 
-FORMATS: dict[str, type[Vp8Payloads] | type[H264Payloads]] = {"vp8": Vp8Payloads, "h264": H264Payloads}
+def payload_format(name: str, parameters: Mapping[str, str] | None = None) -> PayloadFormat:
+    """The payload format of a codec.
 
-
-def payload_format(name: str) -> PayloadFormat:
-    """The payload format of a codec, by its name in upper or lower case."""
-    return FORMATS[name.lower()]()
+    Args:
+        name: `VP8` or `H264`, in upper or lower case.
+        parameters: What the peer says of what it sends.
+    """
+    return Vp8Payloads() if name.lower() == "vp8" else H264Payloads(parameters)

@@ -100,6 +100,7 @@ class VideoReceiver:
         self._loop = asyncio.get_running_loop()
         self._track, self._clock, self._worker = track, clock, worker
         self._receiving = negotiated.receiving
+        self._parameters = {each.payload_type: each.parameters for each in negotiated.formats}
         self._make_decoder = make_decoder
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -191,7 +192,7 @@ class VideoReceiver:
         if codec is None or any(part.payload_type != last.payload_type for part in parts):
             return
         if last.payload_type not in self._formats:
-            self._formats[last.payload_type] = payload_format(codec.name)
+            self._formats[last.payload_type] = payload_format(codec.name, self._parameters.get(last.payload_type))
         picture = self._formats[last.payload_type].join([part.payload for part in parts])
         if picture is None:
             self._needs_key = True

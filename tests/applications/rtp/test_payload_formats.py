@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 
 import pytest
@@ -118,6 +119,17 @@ def test_a_picture_without_parameter_sets_cannot_be_begun_with() -> None:
         picture = H264Payloads().join(list(units))
         assert picture is not None
         assert picture.is_key is is_key
+
+
+def test_parameter_sets_may_come_with_the_description() -> None:
+    """RFC 6184 section 8.1: then a stream need not hold them."""
+    sets = ",".join(base64.b64encode(unit).decode() for unit in (SPS, PPS))
+    told, untold = H264Payloads({"sprop-parameter-sets": sets}), H264Payloads({"sprop-parameter-sets": "!"})
+    alone, whole = [IDR + b"\1"], [SPS, PPS, IDR + b"\1"]
+    assert told.join(alone) == Picture(annex_b(*whole), is_key=True)
+    assert told.join(whole) == untold.join(whole) == Picture(annex_b(*whole), is_key=True)
+    assert untold.join(alone) == Picture(annex_b(*alone), is_key=False)
+    assert told.join([SLICE + b"\1"]) == Picture(annex_b(SLICE + b"\1"), is_key=False)
 
 
 @pytest.mark.parametrize(

@@ -180,3 +180,13 @@ def test_the_user_chooses() -> None:
         answer(description(vp8(), media="video"), only, OURS)
     ours, _ = answer(description(CHROMIUM, media="video"), select("video", ["H264", "vp8"]), OURS, own_order=True)
     assert ids(ours) == [109, 114, 96, 97]
+
+
+@pytest.mark.parametrize(
+    ("type", "value", "bits"),
+    [("AS", "512", 512_000), ("TIAS", " 300000 ", 300_000), ("as", "1", 1000), ("CT", "5", None), ("AS", "-1", None)],
+)
+def test_what_the_peer_wants_at_most(type: str, value: str, bits: int | None) -> None:
+    """XEP-0167 section 4, RFC 4566 section 5.8 in kilobits, RFC 3890 in bits."""
+    _, negotiated = take(vp8() + f"<bandwidth type='{type}'>{value}</bandwidth>")
+    assert negotiated.bit_rate == bits
