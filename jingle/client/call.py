@@ -327,7 +327,7 @@ class Call:
         Raises:
             TransportFailed: There is none, or the peer knows no restarts; the call goes on over the old path.
         """
-        await self._live.restart()
+        await self._live.paths.restart()
 
     def bridge(self, other: Call) -> Bridge:
         """Let the peers of two calls talk to each other, in every medium that both calls have.

@@ -27,20 +27,18 @@ from ..errors import (
 from ..session import events
 from ..session.engine import Session
 from ..session.state import SessionState
-from ..transports.base import DatagramLink, Hiding, Kind, Restarting
+from ..transports.base import Hiding, Kind
 from .additions import Additions
 from .content import LiveContent
 from .ending import Ending, reason_of
 from .negotiation import Negotiation
 from .outbox import Info, Outbox
+from .paths import Paths
 
 log = logging.getLogger(__name__)
 
 MAX_BACKLOG = 256
 """Events of one session that may wait for slow transports; a peer that sends more is cut off."""
-
-SIGN_OF_LIFE = 1.0
-"""Seconds for a peer that its server says is gone to answer on the link of a call."""
 
 TERMINATE_TIMEOUT = 1.0
 """Seconds to wait for the answer to our session-terminate before transports are closed under it."""
@@ -71,6 +69,7 @@ class LiveSession:
         contents: What runs, by name.
         proposed: What either side has added and the other has not accepted yet, by name.
         additions: What adds contents and answers those that are added.
+        paths: What looks after the ways to the peer.
         shares_links: Whether the peer lets contents share a link (XEP-0338).
         gone: What ran and was removed, by name.
         accepted: Done once the session is accepted, by either side.
@@ -112,7 +111,7 @@ class LiveSession:
         self._asked: dict[int, asyncio.Future[events.Event]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._freeing: set[asyncio.Future[None]] = set()
-        session.crosses = self._crosses
+        self.paths = Paths(self)
         self._negotiation = Negotiation(self)
         self._outbox = Outbox(self._send_infos, self._end_contents)
         self._keeper = loop.create_task(self._keep(), name=f"jingle session {session.sid}")
@@ -233,21 +232,6 @@ class LiveSession:
         """Whether something can still be said in it."""
         return self.session.state in (SessionState.PENDING, SessionState.ACTIVE)
 
-    def lose_sight(self, text: str) -> None:
-        """Take it that no stanza reaches the peer: a call goes on while its media does, everything else has ended."""
-        links = [content.connection for content in self.contents.values() if content.is_link]
-        if self.session.state is SessionState.ACTIVE and links:
-            self.spawn(self._outlive(links, text))
-        else:
-            self.terminate("gone", text)
-
-    async def _outlive(self, links: Sequence[DatagramLink], text: str) -> None:
-        if any(await asyncio.gather(*(link.responds(SIGN_OF_LIFE) for link in links))):
-            # It ends with the media at the latest, when consent expires; or the peer comes back under the same address.
-            log.info("session %s: %s, and the media goes on", self.sid, text)
-        else:
-            self.terminate("gone", text)
-
     def act(self, call: Callable[[Session], Any]) -> None:
         """Call a method of the engine and carry out what follows.
 
@@ -365,21 +349,6 @@ class LiveSession:
         if known and self.is_running:
             with contextlib.suppress(ProtocolError):  # a content was removed meanwhile
                 self.act(lambda session: session.transport_infos(known))
-
-    async def restart(self) -> None:
-        """Look for another way to the peer, and return once it is in use; media goes on meanwhile.
-
-        Raises:
-            TransportFailed: There is none, or the peer knows no restarts; the old one is used as before.
-        """
-        restarting = [content.transport for content in self.contents.values() if content.is_restartable]
-        if not restarting:
-            raise TransportFailed("this session has no transport that could be restarted")
-        await asyncio.gather(*(transport.restart() for transport in restarting if isinstance(transport, Restarting)))
-
-    def _crosses(self, id: events.ContentId, transport: Element) -> bool:
-        content = self.find(id.name)
-        return content is not None and content.crosses(transport)
 
     async def describe(self) -> list[Content]:
         """Our answers to what the peer offered, for the session-accept; gathering of candidates begins.

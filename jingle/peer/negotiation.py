@@ -234,7 +234,7 @@ class Negotiation:
             for content in list(self._live.contents.values()):
                 await content.take_refusal(event.text or f"the peer refuses it: {event.condition}")
         if event.condition in GONE:
-            self._live.lose_sight(event.text or "no stanza reaches the peer")
+            self._live.paths.lose_sight(event.text or "no stanza reaches the peer")
 
     def _take_info(self, payload: Element) -> None:
         for content in self._live.active:

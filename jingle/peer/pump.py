@@ -474,5 +474,5 @@ class Pump:
     def _receive_unavailable(self, jid: str) -> None:
         for live in list(self.sessions.values()):
             if live.peer == jid:
-                live.lose_sight("the peer went offline")
+                live.paths.lose_sight("the peer went offline")
         self.on_unavailable(jid)

@@ -75,18 +75,18 @@ def ways(it: Stage) -> list[RestartingTransport]:
 
 async def test_every_transport_finds_another_path(it: Stage) -> None:
     live = await it.initiated("voice", "picture")
-    await live.restart()
+    await live.paths.restart()
     assert [way.restarts for way in ways(it)] == [1, 1]
     RestartingTransport.outcomes = [TransportFailed("no other path"), None]
     with pytest.raises(TransportFailed, match="no other path"):
-        await live.restart()
+        await live.paths.restart()
     assert live.is_running
 
 
 async def test_those_that_share_a_link_find_one(it: Stage) -> None:
     live = await it.initiated("voice", "picture")
     RestartingTransport.shared_by = ways(it)
-    await live.restart()
+    await live.paths.restart()
     assert [way.restarts for way in ways(it)] == [1, 0]
 
 
@@ -111,7 +111,7 @@ async def test_a_session_without_such_a_transport() -> None:
     async with stage() as it:
         live = await it.initiated()
         with pytest.raises(TransportFailed, match="no transport that could be restarted"):
-            await live.restart()
+            await live.paths.restart()
         assert live.is_running
 
 
