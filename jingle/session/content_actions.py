@@ -18,7 +18,7 @@ from .events import (
     DescriptionInfo,
     SecurityInfo,
 )
-from .exchange import ContentRef, Exchange
+from .exchange import ContentRef, Exchange, Request
 from .state import ContentState, SessionState
 
 
@@ -172,6 +172,38 @@ class ContentActions(Exchange):
         [(record, element)] = self._named([content])
         record.check(action, self.role, LocalProtocolError)
         return record, element
+
+    # Refused.
+
+    def _records(self, request: Request) -> list[ContentRecord]:
+        """The contents of a request that are still alive."""
+        return [record for record in self.contents.live if record.id in request.contents]
+
+    def _reject_refused(self, request: Request) -> None:
+        records = self._records(request)
+        for record in records:
+            record.state = ContentState.REJECTED
+        if records:
+            self._events.append(ContentRejected(contents=tuple(record.id for record in records)))
+            self._end_if_void()
+
+    def _accept_again(self, request: Request) -> bool:
+        """Accept in other words where nobody was to send in a content: Dino and Monal cannot read `none`.
+
+        That the peer alone sends means the same to us, who do not listen. False where there is nothing of the kind.
+        """
+        records, sends = self._records(request), Senders(self.role.other.value)
+        nobody = [record for record in records if record.senders is Senders.NONE and record.may_send(self.role.other)]
+        for record in nobody:
+            record.senders = sends
+        answers = [
+            dataclasses.replace(record.answer, senders=sends if record in nobody else record.answer.senders)
+            for record in records
+            if record.answer is not None
+        ]
+        if nobody:
+            self._send(Action.SESSION_ACCEPT, answers, groups=request.groups)
+        return bool(nobody)
 
     # Received.
 

@@ -85,6 +85,10 @@ class ContentRecord:
         """Neither rejected nor removed."""
         return self.state in LIVE
 
+    def may_send(self, role: Role) -> bool:
+        """Whether a side was to send by what was proposed."""
+        return any(role in DIRECTIONS[offer.effective_senders] for offer in self.offers)
+
     @property
     def transport_state(self) -> TransportState:
         """The state of its transport; an open replacement lies over that of the transport in force."""

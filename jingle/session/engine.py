@@ -27,7 +27,6 @@ from ..elements.core import Action, Content, Group, Jingle, Reason, ReasonCondit
 from ..elements.declare import Element
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .answers import CHANGES, GONE, REFUSALS, answer_after_end, is_known, redirection
-from .contents import ContentRecord
 from .events import (
     Acknowledged,
     ContentId,
@@ -197,7 +196,7 @@ class Session(TransportActions):
         The session has ended when the session-initiate or session-accept was refused, or when the error says that the
         peer does not know the session, or is not there before it was accepted. Afterwards that says no more than that
         no stanza reaches the peer: the program knows whether anything else does. A refused content-add or
-        transport-replace counts as rejected.
+        transport-replace counts as rejected. A session-accept that said `none` of a content is said again first.
 
         Args:
             token: Of the request.
@@ -216,6 +215,8 @@ class Session(TransportActions):
         is_lost = jingle == "unknown-session" or (condition in GONE and self.state is SessionState.PENDING)
         if request.action is Action.SESSION_INITIATE or is_lost:
             self._end(reason, by_peer=True)
+        elif request.action is Action.SESSION_ACCEPT and condition == "bad-request" and self._accept_again(request):
+            return
         elif request.action is Action.SESSION_ACCEPT:
             # The peer knows the session, so it has to be told.
             self.terminate(reason)
@@ -252,18 +253,6 @@ class Session(TransportActions):
         if request is None:
             raise LocalProtocolError(f"no request {token} waits for an answer")
         return request
-
-    def _records(self, request: Request) -> list[ContentRecord]:
-        """The contents of a request that are still alive."""
-        return [record for record in self.contents.live if record.id in request.contents]
-
-    def _reject_refused(self, request: Request) -> None:
-        records = self._records(request)
-        for record in records:
-            record.state = ContentState.REJECTED
-        if records:
-            self._events.append(ContentRejected(contents=tuple(record.id for record in records)))
-            self._end_if_void()
 
     def _withdraw(self, request: Request) -> None:
         """Take back contents that nobody has acknowledged, in case they arrived."""

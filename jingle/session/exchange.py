@@ -26,6 +26,8 @@ class Request:
     senders: Senders | None = None
     """What a content-modify asks for; in force once it is acknowledged."""
 
+    groups: tuple[Group, ...] = ()
+
 
 class Exchange:
     """The common ground of a session: its names, states, contents, unanswered requests and events."""
@@ -85,6 +87,7 @@ class Exchange:
             action=action,
             contents=frozenset(ContentId(content.creator, content.name) for content in contents),
             senders=senders,
+            groups=groups,
         )
         jingle = Jingle(
             action=action,

@@ -7,14 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from jingle.elements.core import Action, Jingle
+from jingle.elements.core import Action, Jingle, Senders
 from jingle.elements.file_transfer import FileDescription
 from jingle.elements.ice_udp import Setup
 from jingle.elements.initiation import NS as NS_INITIATION
 from jingle.elements.initiation import Proceed, Propose, Ringing
 from tests.client.far_end import PEER, FarEnd
 
-from .stanzas import FINGERPRINT, HOST, OPUS, accepted, description, file, ibb, jingle, offer, propose, transport
+from .stanzas import (
+    FINGERPRINT,
+    HOST,
+    OPUS,
+    accepted,
+    content,
+    description,
+    file,
+    ibb,
+    jingle,
+    offer,
+    propose,
+    transport,
+)
 from .steps import WAIT, answer_in, answering, calling, dropped, on_the_phone, take_call
 
 CRYPTO = (
@@ -73,6 +86,24 @@ async def test_dino_answers_with_one_codec_only(us: FarEnd) -> None:
     answer = accepted(initiate, pcma, transport(FINGERPRINT.replace("actpass", "active")))
     assert await us.jingle(answer) == []
     await asyncio.wait_for(task, WAIT)
+
+
+async def test_dino_refuses_a_content_in_which_nobody_sends(us: FarEnd) -> None:
+    """`senders='none'` is a bad-request to it, and so is the whole session-accept."""
+    pictures = description("<payload-type id='99' name='VP9' clockrate='90000'/>", media="video")
+    us.refuse = "<error type='modify'><bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    us.refused = Action.SESSION_ACCEPT
+    both = content(description(), transport()), content(pictures, transport(), name="video")
+    assert await us.jingle(jingle("session-initiate", *both)) == []
+    answer = await answering(us)
+    refused = await us.said(Action.SESSION_ACCEPT)
+    us.refuse = ""
+    again = await us.said(Action.SESSION_ACCEPT, count=2)
+    assert [each.senders for each in refused.contents] == [Senders.BOTH, Senders.NONE]
+    assert [each.senders for each in again.contents] == [Senders.BOTH, Senders.INITIATOR]
+    assert again.contents[1].description == refused.contents[1].description
+    call = await asyncio.wait_for(answer, WAIT)
+    assert (call.media, call.ending) == (("audio",), None)
 
 
 @pytest.mark.parametrize(

@@ -410,6 +410,28 @@ def test_a_refused_accept_ends_the_session_on_the_wire_too() -> None:
     ]
 
 
+@pytest.mark.parametrize("condition", ["bad-request", "not-acceptable"])
+def test_an_accept_in_which_nobody_sends_is_said_again_in_other_words(condition: str) -> None:
+    """Dino answers bad-request to `none`, and has taken nothing of the accept; Monal cannot read it either."""
+    juliet = offered(content(), content("video"), content("slides", senders=Senders.RESPONDER))
+    answers = [content(), content("video", senders=Senders.NONE), content("slides", senders=Senders.NONE)]
+    group = Group.of("BUNDLE", ("voice", "video"))
+    token = juliet.accept(answers, groups=(group,))
+    juliet.take_events()
+    juliet.refused(token, condition)
+    [_, again, *_] = juliet.take_events()
+    assert isinstance(again, Send)
+    if condition != "bad-request":
+        assert again.jingle.action is A.SESSION_TERMINATE
+        return
+    answers[1] = content("video", senders=Senders.INITIATOR)
+    assert again.jingle == jingle(A.SESSION_ACCEPT, *answers, responder=JULIET, groups=(group,))
+    assert juliet.state is SessionState.ACTIVE
+    assert juliet.contents.require("video").senders is Senders.INITIATOR
+    juliet.refused(again.token, "bad-request")
+    assert of(juliet.take_events(), Send)[0].jingle.action is A.SESSION_TERMINATE
+
+
 def test_any_request_tells_that_the_peer_has_forgotten_or_gone() -> None:
     for condition, detail in (("item-not-found", "unknown-session"), ("service-unavailable", None)):
         romeo = initiated()
