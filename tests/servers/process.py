@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,6 +17,11 @@ STARTING = 20.0
 """Seconds a server may take until it listens."""
 
 STOPPING = 5.0
+
+BELOW_EPHEMERAL = (10000, 32768)
+"""Ports that Linux does not give to whoever asks for any."""
+
+_RANDOM = random.SystemRandom()
 
 
 @contextlib.contextmanager
@@ -78,16 +84,20 @@ def _listens(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that are free for TCP and UDP just now, all different."""
+    """Ports that are free for TCP and UDP just now, all different.
+
+    A server takes them some seconds later. Until then nobody is given one of them who asks for any port.
+    """
     with contextlib.ExitStack() as stack:
         ports: list[int] = []
         while len(ports) < count:
+            address = ("127.0.0.1", _RANDOM.randrange(*BELOW_EPHEMERAL))
             tcp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
             udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            tcp.bind(("127.0.0.1", 0))
             with contextlib.suppress(OSError):
-                udp.bind(tcp.getsockname())
-                ports.append(tcp.getsockname()[1])
+                tcp.bind(address)
+                udp.bind(address)
+                ports.append(address[1])
         return ports
 
 
