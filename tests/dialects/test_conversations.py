@@ -105,6 +105,35 @@ async def test_conversations_gets_no_error_for_what_crosses_the_end(us: FarEnd, 
     assert await us.jingle(jingle("session-terminate", "<reason><success/></reason>")) == []
 
 
+async def test_conversations_takes_no_answer_but_to_all_that_it_offered(us: FarEnd) -> None:
+    """A program that wants the sound alone leaves the pictures in the session."""
+    pictures = description("<payload-type id='96' name='VP8' clockrate='90000'/>", media="video")
+    both = content(description(), transport(), name="0"), content(pictures, transport(), name="1")
+    assert await us.jingle(jingle("session-initiate", *both)) == []
+    async with (await us.offered()).accept(media=("audio",)) as call:
+        accept = await us.said(Action.SESSION_ACCEPT)
+        assert [(each.name, each.description.media) for each in accept.contents] == [("0", "audio"), ("1", "video")]
+        assert call.media == ("audio",)
+
+
+@pytest.mark.parametrize("medium", ["audio", "video"])
+async def test_conversations_wants_in_the_session_what_was_proposed(us: FarEnd, medium: str) -> None:
+    """No more and no less: otherwise it ends the call."""
+    shown = TestCard() if medium == "video" else None
+    task = asyncio.ensure_future(_called(us, shown))
+    proposed = await us.said(Propose)
+    await us.message(f"<proceed xmlns='{NS_INITIATION}' id='{proposed.id}'/>")
+    initiate = await us.said(Action.SESSION_INITIATE)
+    media = [each.media for each in proposed.descriptions]
+    assert [each.description.media for each in initiate.contents] == media
+    assert media == (["audio", "video"] if shown else ["audio"])
+    await dropped(task)
+
+
+async def _called(us: FarEnd, video: TestCard | None) -> None:
+    await us.peer.call(ACCOUNT, video=video)
+
+
 async def test_conversations_widens_an_addition_before_it_accepts_it(us: FarEnd) -> None:
     """Since 2.13: a content-modify comes first, and only behind its result the content-accept."""
     call = await on_the_phone(us)

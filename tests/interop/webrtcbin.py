@@ -37,6 +37,7 @@ class WebRtcBin:
         self.trickled: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
         self._mids: list[str] = []
         self._process = process
+        self._has_said_all = False
         self._news = asyncio.Condition()
         self.reading = asyncio.ensure_future(self._read())
 
@@ -81,7 +82,7 @@ class WebRtcBin:
         async with self._news:
             try:
                 async with asyncio.timeout(WAIT):
-                    await self._news.wait_for(lambda: len(self._told(name, **fields)) >= count or self.reading.done())
+                    await self._news.wait_for(lambda: len(self._told(name, **fields)) >= count or self._has_said_all)
             except TimeoutError:
                 raise AssertionError(f"no {name} {fields} in {self.events}") from None
         found = self._told(name, **fields)
@@ -109,6 +110,9 @@ class WebRtcBin:
             async with self._news:
                 self.events.append(event)
                 self._news.notify_all()
+        async with self._news:
+            self._has_said_all = True
+            self._news.notify_all()
 
 
 @contextlib.asynccontextmanager
@@ -128,12 +132,10 @@ async def webrtcbin(frequency: int, *, codec: str = "", colour: int = 0) -> Asyn
     assert process.stderr is not None
     complaints = asyncio.ensure_future(process.stderr.read())
     try:
-        ready = asyncio.ensure_future(stack.event("ready"))
-        await asyncio.wait([ready, complaints], return_when=asyncio.FIRST_COMPLETED)
-        if complaints.done():
-            ready.cancel()
-            missing(f"GStreamer's webrtcbin cannot be run: {complaints.result().decode()[-400:]}")
-        stack.version = (await ready)["version"]
+        try:
+            stack.version = (await stack.event("ready"))["version"]
+        except AssertionError:
+            missing(f"GStreamer's webrtcbin cannot be run: {(await complaints).decode()[-400:]}")
         yield stack
         assert not stack._told("error"), stack.events
     finally:

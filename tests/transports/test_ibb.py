@@ -101,6 +101,8 @@ async def test_sequence_numbers_wrap_after_65535() -> None:
 
 @pytest.mark.parametrize(("answered", "used"), [(2048, 2048), (16384, 16384), (65535, 16384)])
 async def test_the_smaller_block_size_is_used(answered: int, used: int) -> None:
+    """Conversations answers with 8192 bytes at most."""
+
     class Answering(IbbStreamTransport):
         async def describe(self) -> Element:
             self._block_size = answered

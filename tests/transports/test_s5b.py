@@ -122,6 +122,7 @@ async def test_neither_side_is_reachable() -> None:
 
 
 async def test_the_description_says_what_the_xep_wants() -> None:
+    """Always with a dstaddr, the one thing that Smack goes by, and never with a mode."""
     pair = StreamPair(S5bTransport)
     offer = as_s5b(over_the_wire(await pair.initiator.describe()))
     assert offer.dstaddr == destination(offer.sid, ROMEO, JULIET)
@@ -234,6 +235,7 @@ async def test_a_proxy_that_cannot_be_activated() -> None:
 
 
 async def test_a_proxy_that_the_peer_never_activates() -> None:
+    """Or that it activates and never says so, as Gajim did once."""
     network = MemoryNetwork()
     async with running_proxy(network) as proxy:
         network.join(ROMEO, proxies=[proxy.streamhost])

@@ -108,6 +108,7 @@ def test_a_listener_knows_every_order_in_use() -> None:
 
 
 def test_names_to_ask_for() -> None:
+    """Conversations announces none, so that it has to be worked out."""
     proper, announced = destination("stream", PEER, ME), "f" * 40
     as_responder = names_to_ask_for("stream", "session", ME, PEER, Role.RESPONDER, announced)
     assert as_responder[:2] == [announced, proper]
