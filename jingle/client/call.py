@@ -318,6 +318,16 @@ class Call:
         """
         await self._changes.direct(medium, send=send, receive=receive)
 
+    def limit(self, medium: str, bit_rate: int) -> None:
+        """Ask the peer to send no more than so many bits per second in `audio` or `video` (description-info).
+
+        That is advice: nobody has to follow it (XEP-0167 section 9).
+
+        Raises:
+            LocalProtocolError: The call has none of it (any more).
+        """
+        self._changes.advise(medium, bit_rate)
+
     async def restart_ice(self) -> None:
         """Look for another path to the peer, and return once it is in use (XEP-0176 section 5.9); media goes on.
 

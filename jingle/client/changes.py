@@ -207,6 +207,18 @@ class Changes:
             content.narrow(senders)
             self._tell(content, "changed")
 
+    def advise(self, medium: str, bit_rate: int) -> None:
+        """Ask the peer to send so many bits per second at most.
+
+        Raises:
+            LocalProtocolError: The call has none of it (any more).
+        """
+        content = self.content(medium)
+        if content is None:
+            raise LocalProtocolError(f"this call has no {medium}")
+        description = self._application(content).advise(bit_rate)
+        self._live.act(lambda session: session.description_info(content.id, description))
+
     def content(self, medium: str) -> LiveContent | None:
         """The content of a medium that runs, whoever sends in it."""
         return next((each for each in self._live.active if each.started and _is(each, medium)), None)

@@ -440,3 +440,40 @@ async def test_a_peer_that_does_not_share_after_all(world: World) -> None:
         await sees(both.them.call)
         links = [each.transport.shared for each in both.us.live.contents.values()]  # type: ignore[attr-defined]
         assert len(set(map(id, links))) == 2
+
+
+# Advice
+
+
+@SIDES
+async def test_the_peer_is_asked_to_send_less(world: World, who: str) -> None:
+    """Opus is encoded anew, in the middle of what is said, with no sample lost."""
+    async with talking(world, who) as both:
+        await hears(both.us.call)
+
+        async def rate() -> float:
+            before = both.us.call.stats()["audio"]
+            await asyncio.sleep(1)
+            after = both.us.call.stats()["audio"]
+            packets = after.packets_received - before.packets_received
+            return (after.bytes_received - before.bytes_received) / packets * 50 * 8
+
+        usual = await rate()
+        both.us.call.limit("audio", 8000)
+        await asyncio.sleep(0.3)
+        assert await rate() < usual * 0.6
+        both.us.call.limit("audio", 64000)
+        await asyncio.sleep(0.3)
+        assert await rate() > usual * 0.8
+        assert both.us.call.stats()["audio"].packets_lost == 0
+
+
+async def test_the_peer_is_asked_to_show_less(world: World) -> None:
+    async with talking(world, "caller") as both:
+        await both.us.call.add_video(card())
+        await sees(both.them.call)
+        both.them.call.limit("video", 120_000)
+        pictures: Any = both.us.live.contents["video"].application
+        await eventually(lambda: pictures._medium._rate.bit_rate <= 120_000)
+        with pytest.raises(jingle.LocalProtocolError, match="no smell"):
+            both.us.call.limit("smell", 1000)

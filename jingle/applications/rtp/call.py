@@ -35,6 +35,7 @@ from ...media.recorder import Recorder
 from ...media.sinks import Fanout
 from ...media.video_codecs import Thread, Worker
 from ...transports.base import DatagramLink, Kind, RtpPacket, RtpParameters
+from .advice import advice, advised
 from .capabilities import select
 from .dtmf import DIGITS, KeyLimit
 from .media import Medium, Pictures, Sound, decodes, passes_over
@@ -166,12 +167,26 @@ class RtpApplication:
         self._negotiated = accepted(self._offered, _rtp(remote), self._codecs)
 
     def description_info(self, remote: Element) -> None:
-        """Take advice about parameters (XEP-0167 section 9), of which we follow none.
+        """Follow advice about the parameters of what we send, and its bit rate (XEP-0167 section 9).
 
         Raises:
             RemoteProtocolError: It is no RTP description.
         """
-        _rtp(remote)
+        description = _rtp(remote)
+        if self._negotiated is not None:
+            self._negotiated = advised(self._negotiated, description)
+            if self._has_started:
+                self._medium.follow(self._negotiated)
+
+    def advise(self, bit_rate: int) -> Element:
+        """Advice for the peer to send so many bits per second at most, to be told in a description-info.
+
+        Raises:
+            LocalProtocolError: Nothing was agreed on yet.
+        """
+        if self._negotiated is None:
+            raise LocalProtocolError("nothing is agreed on that advice could be about")
+        return advice(self._negotiated, bit_rate)
 
     def set_senders(self, senders: Senders) -> None:
         """Follow the content's `senders`, at any time: send and listen only where it says so."""

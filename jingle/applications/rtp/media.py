@@ -66,6 +66,10 @@ class Medium(Protocol):
         """Send and receive on a connected link."""
         ...
 
+    def follow(self, negotiated: Negotiated) -> None:
+        """Send as the peer wants it from now on; what it receives with is the same as before."""
+        ...
+
     def steer(self, *, is_muted: bool, is_sending: bool, is_listening: bool) -> None:
         """Do as told from now on: cover what the source gives; send at all; hand on what comes in."""
         ...
@@ -109,6 +113,7 @@ class Sound:
         self._stream: RtpStream | None = None
         self._sender: AudioSender | None = None
         self._receiver: AudioReceiver | None = None
+        self._most: int | None = None
 
     def replace(self, upstream: MediaStreamTrack | None) -> MediaStreamTrack | None:
         """Send `upstream` from now on; `None` is silence."""
@@ -116,6 +121,7 @@ class Sound:
 
     def start(self, connection: DatagramLink, parameters: RtpParameters, negotiated: Negotiated) -> None:
         """Send and receive."""
+        self._most = negotiated.bit_rate
         self._receiver = AudioReceiver(self.track, negotiated, _decoder, self._on_dtmf, self._clock)
         self._stream = connection.rtp_stream(parameters, self._receive)
         self._sender = AudioSender(self._switch, self._stream, negotiated, self._encoder)
@@ -127,6 +133,13 @@ class Sound:
             self._receiver.rest()
         else:
             self._receiver.receive(packet)
+
+    def follow(self, negotiated: Negotiated) -> None:
+        """Encode anew, where that makes a difference."""
+        agreed = negotiated.formats[0]
+        if self._sender is not None and (self._sender.format, self._most) != (agreed, negotiated.bit_rate):
+            self._most = negotiated.bit_rate
+            self._sender.retune(agreed, self._encoder(agreed))
 
     def request_keyframe(self, ssrc: int) -> None:
         """Do nothing."""
@@ -169,7 +182,10 @@ class Sound:
         self.track.stop()
 
     def _encoder(self, agreed: Format) -> Encoder:
-        parameters = {**agreed.parameters, "usedtx": "1"} if self._options.dtx else agreed.parameters
+        parameters = {**agreed.parameters, "usedtx": "1"} if self._options.dtx else dict(agreed.parameters)
+        if self._most is not None:
+            own = parameters.get("maxaveragebitrate", "")
+            parameters["maxaveragebitrate"] = str(min(self._most, int(own) if own.isdecimal() else self._most))
         return make_encoder(agreed.codec.name, parameters, bit_rate=self._options.bit_rate)
 
 
@@ -198,6 +214,7 @@ class Pictures:
         self._stream: RtpStream | None = None
         self._sender: VideoSender | None = None
         self._receiver: VideoReceiver | None = None
+        self._rate: RateController | None = None
 
     def replace(self, upstream: MediaStreamTrack | None) -> MediaStreamTrack | None:
         """Send `upstream` from now on; `None` is nothing."""
@@ -212,8 +229,8 @@ class Pictures:
         self._receiver = receiver
         self._stream = connection.rtp_stream(parameters, self._receive, self._take_feedback)
         receiver.request_keyframe = self._stream.request_keyframe
-        most = min(self._options.video_bit_rate or DEFAULT_BIT_RATE, negotiated.bit_rate or MAX_BIT_RATE)
-        rate = RateController(start=min(FIRST_BIT_RATE, most), least=MIN_BIT_RATE, most=most)
+        most = self._most_of(negotiated)
+        self._rate = rate = RateController(start=min(FIRST_BIT_RATE, most), least=MIN_BIT_RATE, most=most)
         self._sender = VideoSender(
             self._switch,
             self._stream,
@@ -238,6 +255,14 @@ class Pictures:
         self.on_feedback(feedback)
         if self._sender is not None:
             self._sender.take_feedback(feedback)
+
+    def follow(self, negotiated: Negotiated) -> None:
+        """Keep to the bit rate."""
+        if self._rate is not None:
+            self._rate.limit(self._most_of(negotiated))
+
+    def _most_of(self, negotiated: Negotiated) -> int:
+        return min(self._options.video_bit_rate or DEFAULT_BIT_RATE, negotiated.bit_rate or MAX_BIT_RATE)
 
     def steer(self, *, is_muted: bool, is_sending: bool, is_listening: bool) -> None:
         """Do as told."""

@@ -301,7 +301,7 @@ def _identify(described: PayloadType, codecs: Sequence[Codec]) -> Codec | None:
 
 
 def _fitness(codec: Codec, described: PayloadType) -> int:
-    return codec.fitness(_parameters(described))
+    return codec.fitness(parameters_of(described))
 
 
 def _is_arbitrary(remote: RtpDescription) -> bool:
@@ -351,7 +351,8 @@ def _answered(found: Format, echoing: PayloadType) -> Iterable[PayloadType]:
         yield repair_type(found.repair, echoing.id, found.codec.clock_rate)
 
 
-def _parameters(described: PayloadType) -> dict[str, str]:
+def parameters_of(described: PayloadType) -> dict[str, str]:
+    """The parameters of a codec, with the spellings of some clients put right."""
     return {
         each.name.replace("_", "-"): WORDS.get((each.value or "").lower(), each.value or "")
         for each in described.parameters
@@ -365,7 +366,7 @@ def _format(codec: Codec, described: PayloadType, description: RtpDescription) -
     return Format(
         codec=codec,
         payload_type=described.id,
-        parameters=_parameters(described),
+        parameters=parameters_of(described),
         feedback=common_feedback(codec.feedback, described, description),
         repair=repair,
     )
@@ -403,11 +404,11 @@ def _negotiated(
         header_extensions={each.uri: each.id for each in extensions},
         repairs=repairs,
         remote_repair_ssrcs=repair_ssrcs,
-        bit_rate=_bit_rate(remote.bandwidth),
+        bit_rate=bit_rate_of(remote.bandwidth),
     )
 
 
-def _bit_rate(bandwidth: Bandwidth | None) -> int | None:
+def bit_rate_of(bandwidth: Bandwidth | None) -> int | None:
     """What `<bandwidth/>` allows (RFC 4566 section 5.8, RFC 3890); kinds that are not known mean nothing."""
     factor = BANDWIDTHS.get(bandwidth.type.upper()) if bandwidth is not None else None
     value = bandwidth.value.strip() if bandwidth is not None else ""

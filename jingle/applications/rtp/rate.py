@@ -37,6 +37,10 @@ class RateController:
         carried = self._most if self._carried is None else self._carried
         return round(max(self._least, min(self._wanted, carried, self._most)))
 
+    def limit(self, most: int) -> None:
+        """Exceed so many bits per second no more, and go up to there again where it was less."""
+        self._most = max(self._least, most)
+
     def take(self, feedback: LossReported | BandwidthEstimated, now: float) -> None:
         """Follow what the peer says."""
         if isinstance(feedback, BandwidthEstimated):

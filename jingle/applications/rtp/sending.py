@@ -86,6 +86,10 @@ class AudioSender:
             for digit in digits:
                 await self._press(digit, event)
 
+    def retune(self, format: Format, encoder: Encoder) -> None:
+        """Encode in another way from the next frame on; the payload type is the same."""
+        self.format, self._encoder, self._encoded_from = format, encoder, None
+
     async def aclose(self) -> None:
         """Stop sending and end the track; safe to call twice."""
         self._task.cancel()
