@@ -21,7 +21,7 @@ from ..elements.sdp_extension import CandidateExtension, SdpMedia
 from ..elements.source import split, to_text
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .draft import completed
-from .rules_rtp import ssrc_of
+from .rules_rtp import sources_said, ssrc_of
 from .rules_transport import raw_id, read_raw
 
 ELEMENT = "jingle-element"
@@ -60,11 +60,12 @@ NOTHING: tuple[dict[str, str], list[Element]] = ({}, [])
 
 
 def _of_description(description: rtp.RtpDescription) -> tuple[dict[str, str], list[Element]]:
-    said = [source for source in description.sources if source.parameters]
+    said = sources_said(description.sources)
     kept: dict[str, str] = {}
-    if description.ssrc is not None and description.ssrc != ssrc_of(tuple(said)):
+    if description.ssrc is not None and description.ssrc != ssrc_of(said):
         kept["ssrc"] = str(description.ssrc)
-    children: list[Element] = [source for source in description.sources if not source.parameters]
+    told = {id(source) for source in said}
+    children: list[Element] = [source for source in description.sources if id(source) not in told]
     seen: set[int] = set()
     for kind in description.payload_types:
         if kind.id in seen:
@@ -172,7 +173,8 @@ def collect(
 def is_said(part: Element | None) -> bool:
     """Whether SDP has words for a description or transport."""
     if isinstance(part, ice_udp.DataChannelTransport):
-        return part.transport is not None  # a section cannot have the one without the other
+        # A section cannot have the one without the other, nor tell of two associations.
+        return part.transport is not None and part.transport.sctp_map is None
     return isinstance(part, (rtp.RtpDescription, *MAPPED_TRANSPORTS))
 
 

@@ -168,13 +168,21 @@ def _extension(
 
 
 def _sources(found: tuple[rtp.Source, ...]) -> tuple[rtp.Source, ...]:
-    """Return the sources that have something to say; SDP has no line for one by itself."""
     for source in found:
         for part in source.parameters:
             line(part.value or "", "attribute of a source")
             if ":" in word(part.name or "", "attribute of a source"):
                 raise RemoteProtocolError(f"a source cannot have the attribute {part.name!a} in SDP")
-    return tuple([source for source in found if source.parameters])
+    return sources_said(found)
+
+
+def sources_said(found: tuple[rtp.Source, ...]) -> tuple[rtp.Source, ...]:
+    """Return the sources that SDP can tell: it has no line for one with nothing to say, nor two of one number."""
+    by_ssrc: dict[int, rtp.Source] = {}
+    for source in found:
+        if source.parameters:
+            by_ssrc.setdefault(source.ssrc, source)
+    return tuple(by_ssrc.values())
 
 
 def _groups(found: tuple[rtp.SourceGroup, ...]) -> tuple[rtp.SourceGroup, ...]:

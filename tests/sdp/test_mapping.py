@@ -417,6 +417,23 @@ def test_payload_types_of_one_number_and_raw_candidates_of_any_kind() -> None:
     assert jingle_of("\n".join(lines)).contents == source.contents
 
 
+def test_sources_of_one_number_and_a_second_association_stay_as_they_are() -> None:
+    source = "<source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='1'><parameter name='{}' value='x'/></source>"
+    jingle = audio(source.format("cname") + source.format("msid"))
+    text = sdp.format(sdp.from_jingle(jingle, role=Role.INITIATOR))
+    assert text.count("a=ssrc:") == 1
+    found = jingle_of(text).contents[0].description
+    assert isinstance(found, rtp.RtpDescription)
+    assert [each.parameters[0].name for each in found.sources] == ["cname", "msid"]
+    inner = (
+        f"<transport xmlns='{ice_udp.NS}' ufrag='a'>"
+        f"<sctpmap xmlns='urn:xmpp:jingle:transports:dtls-sctp:1' number='7' protocol='x'/></transport>"
+    )
+    outer = f"<transport xmlns='{ice_udp.NS_DATACHANNEL}' sctp-port='5' max-message-size='6'>{inner}</transport>"
+    jingle = one(transport=outer)
+    assert jingle_of(sdp.format(sdp.from_jingle(jingle, role=Role.INITIATOR))).contents == jingle.contents
+
+
 def test_what_any_element_has_beside_its_own_attributes_comes_back() -> None:
     jingle = audio(
         "<payload-type id='96' name='opus' clockrate='48000' ptime='4294967295'><parameter name='a' value='b' x='1'/>"
