@@ -271,6 +271,13 @@ class RtpStream(Protocol):
         """Ask the peer for a picture that builds on no other; nothing happens where it takes no such wish."""
         ...
 
+    def limit(self, bit_rate: int | None) -> None:
+        """Ask the peer to send no more than so many bits per second, whatever its path carries; `None`: as it wants.
+
+        Nothing happens where it takes no such wish (REMB).
+        """
+        ...
+
     async def aclose(self) -> None:
         """Say goodbye (RTCP BYE) and stop; safe to call twice."""
         ...

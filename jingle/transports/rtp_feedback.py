@@ -67,6 +67,10 @@ class StreamFeedback:
         self._estimator: RemoteBitrateEstimator | None = None
         self._heard_at = 0.0
         self._told = (0, 0.0)
+        self._found: tuple[int, int] | None = None
+        """What the path carries, and the source that it was learnt from."""
+
+        self._limit = MAX_ESTIMATE
 
     # What we send
 
@@ -209,9 +213,18 @@ class StreamFeedback:
             self._estimator = None
             return
         if found is not None:
-            self._tell_estimate(min(found[0], MAX_ESTIMATE), packet.ssrc, arrival)
+            self._found = (found[0], packet.ssrc)
+            self._tell_estimate(arrival)
 
-    def _tell_estimate(self, bit_rate: int, ssrc: int, now: float) -> None:
+    def limit(self, bit_rate: int | None) -> None:
+        """Tell no estimate beyond this; one that it lowers is told at once."""
+        self._limit = MAX_ESTIMATE if bit_rate is None else max(0, min(bit_rate, MAX_ESTIMATE))
+        if self._found is not None:
+            self._tell_estimate(self._loop.time())
+
+    def _tell_estimate(self, now: float) -> None:
+        assert self._found is not None
+        bit_rate, ssrc = min(self._found[0], self._limit), self._found[1]
         told, at = self._told
         if bit_rate > told * FALLEN and now - at < ESTIMATE_INTERVAL:
             return

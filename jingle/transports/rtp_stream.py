@@ -262,6 +262,11 @@ class Stream:
         if not self._closed:
             self._feedback.request_keyframe(ssrc)
 
+    def limit(self, bit_rate: int | None) -> None:
+        """Ask the peer to send no more than this (see `RtpStream.limit`)."""
+        if not self._closed:
+            self._feedback.limit(bit_rate)
+
     def receive(self, packet: wire.RtpPacket, arrival: float) -> None:
         """Count a packet that the router found to be ours, and hand it on."""
         if packet.ssrc in (self.parameters.ssrc, self.parameters.repair_ssrc) or self._closed:

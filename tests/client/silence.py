@@ -31,6 +31,9 @@ class SilentStream:
     def request_keyframe(self, ssrc: int) -> None:
         pass
 
+    def limit(self, bit_rate: int | None) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 

@@ -296,6 +296,7 @@ class RtpApplication:
             outlet,
             clock=clock,
             request_keyframe=self._medium.request_keyframe,
+            limit=self._medium.limit,
             on_refused=on_refused,
         )
 

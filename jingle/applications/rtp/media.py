@@ -58,6 +58,10 @@ class Medium(Protocol):
         """Ask a source of the peer for a picture that builds on no other; nothing happens where it shows none."""
         ...
 
+    def limit(self, bit_rate: int | None) -> None:
+        """Ask the peer to send no more than so many bits per second; nothing happens where it cannot be asked."""
+        ...
+
     def replace(self, upstream: MediaStreamTrack | None) -> MediaStreamTrack | None:
         """Send `upstream` from now on, and return what was sent before, still running."""
         ...
@@ -143,6 +147,9 @@ class Sound:
 
     def request_keyframe(self, ssrc: int) -> None:
         """Do nothing."""
+
+    def limit(self, bit_rate: int | None) -> None:
+        """Do nothing: sound is small."""
 
     def steer(self, *, is_muted: bool, is_sending: bool, is_listening: bool) -> None:
         """Do as told."""
@@ -250,6 +257,11 @@ class Pictures:
         """Ask for a picture that builds on no other."""
         if self._stream is not None:
             self._stream.request_keyframe(ssrc)
+
+    def limit(self, bit_rate: int | None) -> None:
+        """Ask for no more than this."""
+        if self._stream is not None:
+            self._stream.limit(bit_rate)
 
     def _take_feedback(self, feedback: RtpFeedback) -> None:
         self.on_feedback(feedback)

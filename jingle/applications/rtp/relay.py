@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from ...transports.base import KeyframeWanted, RtpFeedback, RtpPacket, RtpStream
+from ...transports.base import BandwidthEstimated, KeyframeWanted, RtpFeedback, RtpPacket, RtpStream
 from .capabilities import Codec
 from .negotiation import Format, Negotiated
 
@@ -100,6 +100,7 @@ class Relay:
         outlet: Where they go.
         clock: Puts the media of that peer in step.
         request_keyframe: Asks a source of that peer for a picture that builds on no other.
+        limit: Asks that peer to send no more than so many bits per second; `None`: as it wants.
         on_refused: Called when a packet is of a codec that the other peer does not take.
 
     Attributes:
@@ -113,11 +114,12 @@ class Relay:
         *,
         clock: RelayClock,
         request_keyframe: Callable[[int], None] = lambda ssrc: None,
+        limit: Callable[[int | None], None] = lambda bit_rate: None,
         on_refused: Callable[[], None] = lambda: None,
     ) -> None:
         self.packets = 0
         self._receiving, self._outlet, self._clock = receiving, outlet, clock
-        self._request_keyframe, self._on_refused = request_keyframe, on_refused
+        self._request_keyframe, self._limit, self._on_refused = request_keyframe, limit, on_refused
         self._loop = asyncio.get_running_loop()
         self._ssrc: int | None = None
         self._arrival = 0.0
@@ -159,12 +161,15 @@ class Relay:
 
     def take_feedback(self, feedback: RtpFeedback) -> None:
         """Follow what the other peer says about what it gets."""
-        if isinstance(feedback, KeyframeWanted) and self._loop.time() - self._asked >= ASK_AGAIN:
+        if isinstance(feedback, BandwidthEstimated):
+            self._limit(feedback.bit_rate)
+        elif isinstance(feedback, KeyframeWanted) and self._loop.time() - self._asked >= ASK_AGAIN:
             self._ask()
 
     async def aclose(self) -> None:
         """Leave the stream to its own source again; safe to call twice."""
         self._outlet.sender.is_relaying = False
+        self._limit(None)
         self._task.cancel()
         await asyncio.wait([self._task])
 

@@ -14,7 +14,7 @@ import pytest
 from jingle.applications.rtp.capabilities import select
 from jingle.applications.rtp.negotiation import LocalSource, Negotiated, answer, offer
 from jingle.applications.rtp.relay import NEAR, SOURCE_SILENCE, WAITING, Outlet, Relay, RelayClock
-from jingle.transports.base import BandwidthEstimated, KeyframeWanted, RtpPacket, RtpStatistics
+from jingle.transports.base import BandwidthEstimated, KeyframeWanted, LossReported, RtpPacket, RtpStatistics
 
 OURS = LocalSource(ssrc=1, cname="us", stream="s", track="t")
 NOW = 1_000_000
@@ -48,6 +48,9 @@ class Stream:
     def request_keyframe(self, ssrc: int) -> None:
         raise AssertionError
 
+    def limit(self, bit_rate: int | None) -> None:
+        raise AssertionError
+
     async def aclose(self) -> None:
         return
 
@@ -74,12 +77,14 @@ class World:
         self.stream, self.own = Stream(), Own()
         self.outlet = Outlet(self.stream, self.own, target)
         self.asked: list[int] = []
+        self.limits: list[int | None] = []
         self.refused = 0
         self.relay = Relay(
             source.receiving,
             self.outlet,
             clock=RelayClock(),
             request_keyframe=self.asked.append,
+            limit=self.limits.append,
             on_refused=self._refuse,
         )
         self.arrival = 10.0
@@ -204,11 +209,18 @@ async def test_wishes_for_a_whole_picture_are_passed_on() -> None:
             it.relay.take_feedback(KeyframeWanted())
         assert it.asked == [7], "they are ten times as large"
         it.relay._asked = float("-inf")
-        it.relay.take_feedback(BandwidthEstimated(1))
+        it.relay.take_feedback(LossReported(0.5))
         it.relay.take_feedback(KeyframeWanted())
         assert it.asked == [7, 7]
         await it.take(2, payload_type=first.payload_type)
         assert [each["marker"] for each in it.stream.sent] == [True, False]
+
+
+async def test_what_the_other_path_carries_is_passed_on() -> None:
+    async with world() as it:
+        it.relay.take_feedback(BandwidthEstimated(300_000))
+        assert it.limits == [300_000]
+    assert it.limits[1] is None, "parted, it may send as it wants"
 
 
 def test_sound_and_pictures_of_a_peer_keep_their_step() -> None:

@@ -67,6 +67,9 @@ class Recording:
     def request_keyframe(self, ssrc: int) -> None:
         raise AssertionError
 
+    def limit(self, bit_rate: int | None) -> None:
+        raise AssertionError
+
     async def aclose(self) -> None:
         return
 
