@@ -27,6 +27,28 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+async def test_a_file_goes_on_over_another_path(world: World, tmp_path: Path) -> None:
+    """ICE is restarted under a data channel again and again; not a byte is lost."""
+    transports = (BY_NAME["datachannel"],)
+    alice, bob = await world.peer("alice", transports=transports), await world.peer("bob")
+    big = tmp_path / "big.bin"
+    content = os.urandom(20_000_000)
+    big.write_bytes(content)
+    restarts = 0
+    async with taking(bob, tmp_path / "inbox"):
+        transfer = await alice.send_file("bob@localhost", big)
+        async for progress in transfer:
+            if restarts < 2 and (progress.fraction or 0) > (restarts + 1) / 4:
+                restarts += 1
+                (live,) = alice.pump.sessions.values()
+                await live.paths.restart()
+        sent = await transfer.result()
+    assert sent.sha256 == hashlib.sha256(content).hexdigest()
+    assert (tmp_path / "inbox" / "big.bin").read_bytes() == content
+    assert restarts == 2
+    assert [each["state"] for each in world.told("alice", "network")] == ["restarting", "restarted"] * 2
+
+
 @asynccontextmanager
 async def taking(peer: jingle.Peer, folder: Path, **options: Any) -> AsyncIterator[list[jingle.FileResult]]:
     """Takes whatever comes, and collects the results."""

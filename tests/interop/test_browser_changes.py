@@ -66,6 +66,28 @@ async def test_we_restart(world: World, alice: BrowserClient, bob: tuple[jingle.
     assert (await alice.event("terminated"))["reason"] == "success"
 
 
+async def test_we_restart_what_sound_and_pictures_share(
+    alice: BrowserClient, bob: tuple[jingle.Peer, list[jingle.Event]]
+) -> None:
+    """One restart, told in one stanza for both contents: the browser looks at the first of a stanza only."""
+    peer, told = bob
+    card = jingle.TestCard(320, 240)
+    calling = asyncio.ensure_future(peer.call(alice.jid, audio=jingle.Tone(440), video=card).__aenter__())
+    await alice.event("incoming")
+    alice.do("accept", media=["audio", "video"])
+    call = await calling
+    before = await assert_heard_there(alice)
+    await call.restart_ice()
+    assert await told_of_it(told, 2) == [("restarting", "asked"), ("restarted", "asked")]
+    after = await assert_heard_there(alice)
+    assert after["received"]["video"] > before["received"]["video"] + 10
+    shown = call.stats()["video"].frames_received
+    await asyncio.sleep(1)
+    assert (call.stats()["video"].frames_received or 0) > (shown or 0) + 5
+    await call.hang_up()
+    assert (await alice.event("terminated"))["reason"] == "success"
+
+
 async def test_called_by_the_browser_we_do_not(
     alice: BrowserClient, bob: tuple[jingle.Peer, list[jingle.Event]]
 ) -> None:

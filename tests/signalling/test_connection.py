@@ -387,6 +387,45 @@ async def test_a_dead_connection_is_noticed(
         await connection.until(lambda: connection.states[-1] == "resumed")
 
 
+async def test_the_address_that_the_stream_uses_is_gone(server: LoopbackServer, line: Line) -> None:
+    """TCP would go on sending from it for minutes; another address is none of its business."""
+    async with opened(account(server, line.port)) as connection:
+        connection.addresses_changed(frozenset({"192.0.2.1"}), frozenset())
+        await asyncio.sleep(0.1)
+        assert connection.states == ["online"]
+        connection.addresses_changed(frozenset({"127.0.0.1"}), frozenset())
+        await connection.until_state("online", "interrupted", "resumed")
+
+
+async def test_with_another_address_the_way_is_tried(
+    server: LoopbackServer, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "NEW_NETWORK_TIMEOUT", 0.2)
+    async with opened(account(server, line.port)) as connection:
+        connection.addresses_changed(frozenset(), frozenset({"192.0.2.1"}))
+        await asyncio.sleep(0.4)
+        assert connection.states == ["online"]
+        line.is_stuck = True
+        connection.addresses_changed(frozenset(), frozenset({"192.0.2.2"}))
+        await connection.until_state("online", "interrupted")
+        line.is_stuck = False
+        await connection.until(lambda: connection.states[-1] == "resumed")
+
+
+async def test_with_another_address_nothing_is_waited_for(
+    server: LoopbackServer, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RECONNECT_DELAYS", (0.0, 60.0))
+    async with opened(account(server, line.port)) as connection:
+        line.refuses = True
+        line.cut()
+        await eventually(lambda: line.dialled >= 2)
+        await eventually(lambda: connection._attempts == 2)
+        line.refuses = False
+        connection.addresses_changed(frozenset(), frozenset({"192.0.2.1"}))
+        await connection.until_state("online", "interrupted", "resumed")
+
+
 async def test_whoever_takes_our_resource_keeps_it(server: LoopbackServer, line: Line) -> None:
     async with opened(account(server, line.port)) as connection:
         (session,) = server._domain.accounts["alice"].sessions.values()

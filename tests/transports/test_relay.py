@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from jingle.elements.core import Role
 from jingle.elements.declare import Element, serialize
 from jingle.errors import TransportFailed
 from jingle.testing.links import TransportPair
@@ -124,6 +125,25 @@ async def test_a_relay_of_one_side_alone_is_enough(turn: tuple[int, Path], monke
     assert theirs.path is not None
     assert (ours.path.local.type, theirs.path.local.type) == ("relay", "host")
     await exchange_data(ours, theirs)
+    await pair.aclose()
+
+
+async def test_a_restart_shows_no_more_than_the_relay(turn: tuple[int, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another relayed address is got, and neither offer nor answer tells any other."""
+    only_loopback(monkeypatch, "192.0.2.99")
+    options = TransportOptions(relay_only=True, loopback=True, ice_servers=(server(turn[0], "turn", "udp"),))
+    pair = TransportPair(settings=IceSettings(connect_timeout=5), options=options)
+    ours, theirs = await pair.connect()
+    before = ours.path
+    pair.infos.clear()
+    await pair.initiator.restart()
+    assert ours.path is not None
+    assert ours.path.local.type == "relay"
+    assert ours.path != before
+    await exchange_data(ours, theirs)
+    assert shown_addresses(*(info for _, info in pair.infos)) == {"127.0.0.1", "0.0.0.0"}
+    answers = [as_ice(info) for role, info in pair.infos if role is Role.RESPONDER]
+    assert answers[0].candidates  # without any, it would be an offer to Conversations
     await pair.aclose()
 
 
