@@ -177,6 +177,24 @@ async def test_a_flood_of_calls(on_loopback: World) -> None:
         assert len(bob.told("incoming")) < 1000
 
 
+async def test_a_call_goes_on_meanwhile(on_loopback: World) -> None:
+    """Somebody else's, which was there before."""
+    bob = await on_loopback.answer("--play", "tone", "--once")
+    device = (await bob.event("online"))["jid"]
+    carol = await on_loopback.call("--play", "tone", "--seconds", "5", to=device, as_jid=on_loopback.carol)
+    await carol.event("connected")
+    async with plain_client(on_loopback.server, on_loopback.alice) as xmpp:
+        attacker = Attacker(xmpp, device)
+        for number in range(3):
+            calls = [offer(sid=f"flood{number}-{each}") for each in range(100)]
+            answers = await attacker.fire([*calls, *garbage(100)])
+            assert len(answers) == 200
+    assert await carol.exit() == 0, carol
+    assert await bob.exit() == 0, bob
+    heard = (await carol.event("ended"))["stats"]["audio"]
+    assert heard["packets_received"] > 200, heard
+
+
 async def test_a_flood_of_calls_that_are_never_answered(on_loopback: World) -> None:
     """Sessions are bounded for each contact, and what is refused costs nothing."""
     bob = await on_loopback.answer("--ring", "60")
