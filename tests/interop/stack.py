@@ -94,6 +94,10 @@ class Stack(Protocol):
         """Measure the last second of what came in."""
         ...
 
+    async def look(self) -> tuple[int, ...]:
+        """The colour of the middle of the last picture that came in: red, green, blue."""
+        ...
+
 
 class StackClient:
     """Online, and its one call is the stack's.

@@ -24,7 +24,7 @@ from tests.servers.prosody import Prosody
 
 from .aiortc_stack import aiortc_stack
 from .stack import WAIT, Stack, StackClient, stack_client
-from .webrtcbin import WebRtcBin, webrtcbin
+from .webrtcbin import webrtcbin
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
 
@@ -39,7 +39,7 @@ NEAR = 5.0
 LOUD = 0.05
 """Of full scale, the least loudness (RMS) of a tone that was heard; silence is below 0.001."""
 
-STACKS: dict[str, Callable[[int], AbstractAsyncContextManager[Stack]]] = {
+STACKS: dict[str, Callable[..., AbstractAsyncContextManager[Stack]]] = {
     "aiortc": aiortc_stack,
     "webrtcbin": webrtcbin,
 }
@@ -51,10 +51,15 @@ def world(prosody_server: Prosody, run: Commands) -> World:
     return World(prosody_server, run)
 
 
-@pytest.fixture(params=STACKS)
-async def stack(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
-    """Each test runs with each stack; on loopback, which aioice leaves out by itself."""
+@pytest.fixture
+def on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loopback alone, which aioice leaves out by itself."""
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+
+
+@pytest.fixture(params=STACKS)
+async def stack(request: pytest.FixtureRequest, on_loopback: None) -> AsyncIterator[Stack]:
+    """Each test runs with each stack."""
     async with STACKS[request.param](THEIRS) as made:
         yield made
 
@@ -66,10 +71,11 @@ async def alice(world: World, prosody_server: Prosody, stack: Stack) -> AsyncIte
         assert client.refusals == []
 
 
-@pytest.fixture(params=["VP8", "H264"])
-async def showing(request: pytest.FixtureRequest) -> AsyncIterator[WebRtcBin]:
-    """A webrtcbin that shows a colour, with one codec only."""
-    async with webrtcbin(THEIRS, codec=request.param, colour=RED) as made:
+@pytest.fixture(params=[(name, codec) for name in STACKS for codec in ("VP8", "H264")], ids="-".join)
+async def showing(request: pytest.FixtureRequest, on_loopback: None) -> AsyncIterator[Stack]:
+    """A stack that shows a colour, with one codec only."""
+    name, codec = request.param
+    async with STACKS[name](THEIRS, codec=codec, colour=RED) as made:
         yield made
 
 
@@ -90,7 +96,7 @@ def is_like(rgb: tuple[int, ...], colour: int) -> bool:
     return max(abs(one - other) for one, other in zip(rgb, wanted, strict=True)) < 60
 
 
-async def assert_seen_there(stack: WebRtcBin) -> None:
+async def assert_seen_there(stack: Stack) -> None:
     """Assert that our colour comes out of the stack."""
     deadline = time.monotonic() + WAIT
     while not is_like(seen := await stack.look(), BLUE):
@@ -153,7 +159,7 @@ async def test_we_call_the_stack(world: World, alice: StackClient, stack: Stack)
     assert_heard_here(world.folder / "heard.wav")
 
 
-async def test_pictures_of_a_stack_that_calls(world: World, prosody_server: Prosody, showing: WebRtcBin) -> None:
+async def test_pictures_of_a_stack_that_calls(world: World, prosody_server: Prosody, showing: Stack) -> None:
     """A colour sent is the colour seen, both ways, with the sound beside it on one transport."""
     make_film(world.folder / "blue.mp4", BLUE)
     shown = ("--video", str(world.folder / "blue.mp4"))
@@ -170,7 +176,7 @@ async def test_pictures_of_a_stack_that_calls(world: World, prosody_server: Pros
     assert_seen_here(world.folder / "heard.mkv")
 
 
-async def test_pictures_of_a_stack_that_is_called(world: World, prosody_server: Prosody, showing: WebRtcBin) -> None:
+async def test_pictures_of_a_stack_that_is_called(world: World, prosody_server: Prosody, showing: Stack) -> None:
     make_film(world.folder / "blue.mp4", BLUE)
     shown = ("--video", str(world.folder / "blue.mp4"))
     async with stack_client(prosody_server, world.alice, showing) as alice:
