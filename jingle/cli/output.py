@@ -59,6 +59,20 @@ class Output:
             self.say(f"       {explanation.advice}")
 
 
+NETWORK = {
+    "restarting": "looking for another path",
+    "restarted": "another path is in use",
+    "failed": "no other path was found, the call goes on over the old one",
+}
+CAUSES = {
+    "addresses": "this machine's addresses have changed",
+    "consent": "nobody answers on the one in use",
+    "peer": "the other side wants it",
+    "asked": "as asked for",
+}
+"""The words of the `network` event."""
+
+
 def _sentence(name: str, fields: Any) -> str | None:
     peer = fields.get("peer", "")
     match name:
@@ -100,6 +114,10 @@ def _sentence(name: str, fields: Any) -> str | None:
         case "info":
             medium = f" {fields['medium']}" if fields.get("medium") else ""
             return f"{peer or 'peer'}: {fields['state']}{medium}"
+        case "media":
+            return f"{peer}: {fields['medium']} {fields['state']}"
+        case "network":
+            return f"{NETWORK[fields['state']]} ({fields.get('text') or CAUSES[fields['cause']]})"
         case "ended":
             text = f" ({fields['text']})" if fields.get("text") else ""
             return f"ended after {fields['seconds']:.1f} s: {fields['reason']}{text}"

@@ -59,6 +59,18 @@ AUDIO = {"packets_sent": 50, "packets_received": 49, "packets_lost": 1, "jitter"
         ("dtmf", {"peer": "b", "digit": "7"}, "digit 7"),
         ("info", {"peer": "b", "state": "mute", "medium": "audio"}, "b: mute audio"),
         ("info", {"state": "hold"}, "peer: hold"),
+        ("media", {"peer": "b", "medium": "video", "state": "added"}, "b: video added"),
+        (
+            "network",
+            {"state": "restarting", "cause": "addresses"},
+            "looking for another path (this machine's addresses have changed)",
+        ),
+        ("network", {"state": "restarted", "cause": "peer"}, "another path is in use (the other side wants it)"),
+        (
+            "network",
+            {"state": "failed", "cause": "consent", "text": "no new path works"},
+            "no other path was found, the call goes on over the old one (no new path works)",
+        ),
         ("ended", {"peer": "b", "seconds": 2.0, "reason": "busy", "text": None}, "ended after 2.0 s: busy"),
         ("ended", {"peer": "b", "seconds": 2.0, "reason": "busy", "text": "no"}, "ended after 2.0 s: busy (no)"),
     ],
