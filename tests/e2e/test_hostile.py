@@ -192,7 +192,7 @@ async def test_a_call_goes_on_meanwhile(on_loopback: World) -> None:
     assert await carol.exit() == 0, carol
     assert await bob.exit() == 0, bob
     heard = (await carol.event("ended"))["stats"]["audio"]
-    assert heard["packets_received"] > 200, heard
+    assert heard["packets_received"] > 50, heard
 
 
 async def test_a_flood_of_calls_that_are_never_answered(on_loopback: World) -> None:
