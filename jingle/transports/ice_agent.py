@@ -37,7 +37,7 @@ RESTARTS, RESTART_INTERVAL = 5, 5.0
 """Restarts that a peer gets at once, and seconds until it gets another one; each costs sockets and checks."""
 
 _COURTESY = 0.5
-"""Seconds that a peer which restarts has for the first check. Where ours comes before it has read our answer, libwebrtc
+"""Seconds that a peer which restarts has for the first check. Where ours comes before it has read our answer, Chromium
 takes us for a worse candidate than the one in use on the same network, and never looks at that pair again."""
 
 _LINGER = 1.0  # seconds for which packets that are still under way on the old path are heard after a restart

@@ -36,7 +36,7 @@ async def told_of_it(events: list[jingle.Event], count: int) -> list[tuple[str, 
 
 
 async def test_the_browser_restarts(world: World, alice: BrowserClient) -> None:
-    """Only initiators do: new credentials and no candidates, these follow one by one."""
+    """Only initiators do: new credentials and no candidates, these follow one by one; Chromium has to check first."""
     command, jid = await answering(world, "--once", "--trace", "trace")
     alice.do("call", to=jid, media=["audio"])
     await assert_heard_there(alice)
