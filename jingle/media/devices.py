@@ -18,17 +18,12 @@ from ..errors import MediaError
 from .base import Frame, Sink, Source, SourceTrack
 from .framing import FRAME_SIZE, PTIME, SAMPLE_RATE, Framer, audio_frame, samples_of
 from .pacing import Pacer
+from .playout import PlayoutBuffer
 
 Direction = Literal["input", "output"]
 
 MICROPHONE_QUEUE = 10
 """Frames (0.2 s) kept while nobody reads; then the oldest is left out, for a call must not lag behind the speaker."""
-
-SPEAKER_PREFETCH = 0.06
-"""Seconds collected before playing begins, and again after it ran dry: what the network's jitter needs."""
-
-SPEAKER_LIMIT = 0.4
-"""Seconds at most that wait to be played; what is older is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,19 +204,13 @@ class Speaker(Sink):
 
     Args:
         device: Its index or a part of its name (see `list_devices`); `None` for the system's default.
-
-    Attributes:
-        dropped: Seconds that were left out because more came than was played.
     """
 
     def __init__(self, device: str | int | None = None) -> None:
-        self.dropped = 0.0
         self._name = device
         self._stream: Any = None
-        self._rate = SAMPLE_RATE
         self._framer: Framer | None = None
-        self._waiting = bytearray()
-        self._is_playing = False
+        self._buffer = PlayoutBuffer(SAMPLE_RATE)
         self._lock = threading.Lock()
 
     async def open(self) -> None:
@@ -232,35 +221,30 @@ class Speaker(Sink):
         """
         if self._stream is None:
             device = await asyncio.to_thread(find_device, self._name, "output")
-            self._stream, self._rate = _start("output", device, self._callback)
-            self._framer = Framer(layout="mono", rate=self._rate, size=round(self._rate * PTIME))
+            self._stream, rate = _start("output", device, self._callback)
+            self._framer = Framer(layout="mono", rate=rate, size=round(rate * PTIME))
+            with self._lock:
+                self._buffer = PlayoutBuffer(rate)
+
+    @property
+    def dropped(self) -> float:
+        """Seconds that were left out because more came than was played."""
+        return self._buffer.dropped
 
     def write(self, frame: Frame) -> None:
         """Queue an audio frame of any rate and layout; others are ignored."""
         if self._framer is None or self._stream is None or not isinstance(frame, AudioFrame):
             return
-        data = b"".join(samples_of(part).tobytes() for part in self._framer.push(frame))
+        parts = [samples_of(part).ravel() for part in self._framer.push(frame)]
         with self._lock:
-            self._waiting += data
-            excess = len(self._waiting) - self._bytes(SPEAKER_LIMIT)
-            if excess > 0:
-                # Down to the usual depth at once: one short gap is heard less than many.
-                excess = len(self._waiting) - self._bytes(SPEAKER_PREFETCH)
-                del self._waiting[:excess]
-                self.dropped += excess / 2 / self._rate
+            for part in parts:
+                self._buffer.push(part)
 
-    def _bytes(self, seconds: float) -> int:
-        return 2 * round(seconds * self._rate)
-
-    def _callback(self, out: Any, _frames: int, _time: Any, _status: Any) -> None:
+    def _callback(self, out: Any, frames: int, _time: Any, _status: Any) -> None:
         """Called in PortAudio's own thread."""
         with self._lock:
-            if not self._is_playing:
-                self._is_playing = len(self._waiting) >= self._bytes(SPEAKER_PREFETCH)
-            data = bytes(self._waiting[: len(out)]) if self._is_playing else b""
-            del self._waiting[: len(data)]
-            self._is_playing = len(data) == len(out)
-        out[:] = data + bytes(len(out) - len(data))
+            samples = self._buffer.pull(frames)
+        out[:] = samples.tobytes()
 
     async def aclose(self) -> None:
         """Switch the loudspeaker off."""

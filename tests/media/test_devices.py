@@ -197,13 +197,13 @@ async def test_a_speaker_that_runs_dry_collects_again(library: ModuleType) -> No
     frames = cut(np.full(48_000, 500, np.int16))
     for frame in frames[:3]:
         speaker.write(frame)
-    heard = [bool(stream(library).pull().any()) for _ in range(5)]
+    heard = [bool(stream(library).pull()[-500:].any()) for _ in range(5)]
     assert heard == [True, True, True, False, False]
-    for frame in frames[3:5]:
+    for frame in frames[3:6]:
         speaker.write(frame)
     assert not stream(library).pull().any()
-    speaker.write(frames[5])
-    assert stream(library).pull().all()
+    speaker.write(frames[6])
+    assert stream(library).pull()[-500:].all()
     await speaker.aclose()
 
 
@@ -213,7 +213,7 @@ async def test_a_speaker_does_not_lag(library: ModuleType) -> None:
     for number in range(100):
         speaker.write(audio_frame(np.full(960, number + 1, np.int16)))
     waiting = 0
-    while stream(library).pull().any():
+    while stream(library).pull()[-1]:
         waiting += 1
     assert waiting <= 20
     assert speaker.dropped == pytest.approx((100 - waiting) * 0.02)
