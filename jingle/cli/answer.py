@@ -12,7 +12,7 @@ import click
 
 from ..client import Call, IncomingCall, Offer, Peer
 from ..errors import JingleError
-from .media import check_recording, media_options, ready_sources, sources
+from .media import check_recording, media_options, ready_sources, ready_speaker, sources
 from .options import Online, gather, online_options, set_up_logging
 from .output import Output
 from .report import Report, check_report, reported
@@ -60,6 +60,7 @@ async def _answer(
     *,
     play: str | None,
     video: str | None,
+    speaker: str | None,
     record: Path | None,
     report: Path | None,
     seconds: float | None,
@@ -72,6 +73,8 @@ async def _answer(
     check_recording(record)
     check_report(report)
     page = Report(path=report) if report is not None else None
+    if (heard := await ready_speaker(speaker)) is not None:
+        await heard.aclose()  # nobody else has to do without it while nobody calls
     try:
         me = await online.connect(output.event if page is None else page.beside(output.event))
     except JingleError as exc:
@@ -86,7 +89,9 @@ async def _answer(
                 await offer.decline()
                 status = Status.DONE
             else:
-                status = await _talk(me, offer, None if once else later, output, (play, video), record, seconds, page)
+                status = await _talk(
+                    me, offer, None if once else later, output, (play, video, speaker), record, seconds, page
+                )
             if once:
                 return status
         if status is None:
@@ -113,7 +118,7 @@ async def _talk(
     offer: IncomingCall,
     later: deque[Offer] | None,
     output: Output,
-    shown: tuple[str | None, str | None],
+    shown: tuple[str | None, str | None, str | None],
     record: Path | None,
     seconds: float | None,
     page: Report | None,
@@ -121,10 +126,13 @@ async def _talk(
     refusing = asyncio.ensure_future(_refuse_others(me, offer, later))
     try:
         call: Call
-        ours = await sources(*shown)
+        play, video, speaker = shown
+        ours = await sources(play, video)
         async with offer.accept(
             audio=ours.audio, video=ours.video if "video" in offer.media else None, record=record
         ) as call:
+            if (heard := await ready_speaker(speaker)) is not None:
+                await call.audio.add(heard)
             return await reported(_listen(call, seconds), call, page)
     except JingleError as exc:
         await offer.decline("media-error")  # where it rings still

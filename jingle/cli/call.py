@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import click
 
 from ..client import Call
 from ..errors import JingleError
-from .media import check_recording, media_options, ready_sources
+from .media import check_recording, media_options, ready_sources, ready_speaker
 from .options import Online, gather, online_options, set_up_logging
 from .output import Output
 from .report import Report, check_report, reported
@@ -61,6 +62,7 @@ async def _call(
     *,
     play: str | None,
     video: str | None,
+    speaker: str | None,
     record: Path | None,
     report: Path | None,
     seconds: float | None,
@@ -71,17 +73,22 @@ async def _call(
     check_report(report)
     page = Report(path=report) if report is not None else None
     shown = await ready_sources(play, video)
+    heard = await ready_speaker(speaker)
     try:
         me = await online.connect(output.event if page is None else page.beside(output.event))
     except JingleError as exc:
         await shown.aclose()
+        if heard is not None:
+            await heard.aclose()
         return output.fail(explain(exc, online=False))
-    async with me:
+    async with me, contextlib.aclosing(heard) if heard is not None else contextlib.nullcontext():
         output.say(f"calling {jid}")
         try:
             async with me.call(
                 jid, audio=shown.audio, video=shown.video, record=record, ring_timeout=ring_timeout
             ) as call:
+                if heard is not None:
+                    await call.audio.add(heard)
                 return await reported(_talk(call, seconds, dtmf), call, page)
         except JingleError as exc:
             return output.fail(explain(exc))

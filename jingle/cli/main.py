@@ -8,6 +8,7 @@ from .answer import answer
 from .call import call
 from .convert import convert
 from .demo import demo
+from .devices import devices
 from .receive import receive
 from .send import send
 from .server import server
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for command in (call, answer, send, receive, convert, server, demo):
+for command in (call, answer, send, receive, convert, devices, server, demo):
     main.add_command(command)

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from ..client import Camera, File, Microphone, Screen, Silence, Source, TestCard, Tone
+from ..client import Camera, File, Microphone, Screen, Silence, Source, Speaker, TestCard, Tone
 from ..errors import MediaError
+from ..media.devices import device_named
 from ..media.recorder import Recorder
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,8 +21,15 @@ _OPTIONS = (
     click.option(
         "--play",
         metavar="SRC",
-        help="What to send: an audio file, `tone`, `silence`, `mic` or `test`, the beeps of the test card "
-        "(default: mic where there is one).",
+        help="What to send: an audio file, `tone`, `silence`, `mic` (a certain one as in `mic:headset`, see `jingle "
+        "devices`) or `test`, the beeps of the test card (default: mic where there is one).",
+    ),
+    click.option(
+        "--speaker",
+        metavar="[NAME]",
+        is_flag=False,
+        flag_value="",
+        help="Play what is heard, on the usual loudspeaker or on this one (see `jingle devices`).",
     ),
     click.option(
         "--video",
@@ -136,6 +144,8 @@ def audio_source(play: str | None) -> Source:
     Raises:
         MediaError: There is no such device.
     """
+    if play is not None and play.startswith("mic:"):
+        return Microphone(device_named(play.removeprefix("mic:")))
     match play:
         case None:
             try:
@@ -152,6 +162,19 @@ def audio_source(play: str | None) -> Source:
             return TestCard()
         case _:
             return File(play)
+
+
+async def ready_speaker(name: str | None) -> Speaker | None:
+    """The loudspeaker that `--speaker` names, switched on; `None` without that option.
+
+    Raises:
+        MediaError: There is none, or it does not work.
+    """
+    if name is None:
+        return None
+    speaker = Speaker(device_named(name))
+    await speaker.open()
+    return speaker
 
 
 def check_recording(path: Path | None) -> None:

@@ -63,6 +63,11 @@ def list_devices() -> list[Device]:
     ]
 
 
+def device_named(text: str) -> str | int | None:
+    """What people write to choose a device: its number, a part of its name, or nothing for the system's default."""
+    return int(text) if text.isdecimal() else text or None
+
+
 def find_device(name: str | int | None, direction: Direction) -> Device:
     """Return the device that is meant.
 
@@ -221,7 +226,7 @@ class Speaker(Sink):
         """
         if self._stream is None:
             device = await asyncio.to_thread(find_device, self._name, "output")
-            self._stream, rate = _start("output", device, self._callback)
+            self._stream, rate = await asyncio.to_thread(_start, "output", device, self._callback)
             self._framer = Framer(layout="mono", rate=rate, size=round(rate * PTIME))
             with self._lock:
                 self._buffer = PlayoutBuffer(rate)
