@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .commands import SPEECH, Commands, commands
-from .conftest import World, over_every_server
+from .conftest import REAL, World, over
 from .endings import ended_well
 from .sound import assert_heard
 
@@ -20,7 +20,7 @@ async def run(tmp_path: Path) -> AsyncIterator[Commands]:
         yield started
 
 
-@over_every_server
+@over("loopback", *REAL[:3])
 async def test_the_callee_hears_what_the_caller_plays(world: World) -> None:
     bob = await world.answer("--once", "--record", "heard.wav")
     alice = await world.call("--play", str(SPEECH))

@@ -195,7 +195,7 @@ async def test_without_once_the_next_call_is_answered_too(world: World) -> None:
     assert [event["reason"] for event in bob.told("ended")] == ["success", "success"]
 
 
-@over(*REAL[:3])
+@over(*REAL[:2])
 @pytest.mark.parametrize("who", ["caller", "callee"])
 async def test_the_peer_dies_and_the_server_says_so(world: World, who: str) -> None:
     """A killed process says nothing; its presence goes once the server has given up on resumption (XEP-0198)."""

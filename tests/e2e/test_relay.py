@@ -48,10 +48,9 @@ def assert_shows_the_relay_alone(lines: list[dict[str, Any]]) -> None:
     assert not shown & {*get_host_addresses(True, True), "127.0.0.1", "::1"}
 
 
-@over("loopback", *REAL[:2])
 @pytest.mark.parametrize("who", ["caller", "callee"])
 async def test_the_whole_speech_through_a_relay(world: World, turn_server: Coturn, who: str) -> None:
-    """The real servers hand out the relay (XEP-0215); on the other one it is named by option."""
+    """Prosody hands out the relay (XEP-0215); on the other server it is named by option."""
     named = () if world.server.offers_relay else ("--turn", turn_server.url())
     relayed = ("--relay-only", "--trace", "trace", *named)
     bob = await world.answer("--once", "--record", "heard.wav", *(relayed if who == "callee" else ()))
