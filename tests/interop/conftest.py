@@ -10,7 +10,6 @@ import jingle
 from tests.e2e.commands import Commands
 from tests.e2e.conftest import World
 from tests.servers.accounts import PASSWORD
-from tests.servers.prosody import Prosody
 
 from .chromium import BrowserClient, Chromium, chromium
 
@@ -28,19 +27,19 @@ def browser() -> Iterator[Chromium]:
 
 
 @pytest.fixture
-def world(prosody_server: Prosody, run: Commands) -> World:
-    """Alice is the one in the browser."""
-    return World(prosody_server, run)
+def world(run: Commands, request: pytest.FixtureRequest) -> World:
+    """Alice is the one in the browser; the test's parameter names her server, and then bob's where that is another."""
+    servers: tuple[str, ...] = getattr(request, "param", ("prosody",))
+    here, *abroad = (request.getfixturevalue(f"{name}_server") for name in servers)
+    return World(here, run, abroad=abroad[0] if abroad else None)
 
 
 @pytest.fixture
-async def alice(
-    world: World, prosody_server: Prosody, browser: Chromium, request: pytest.FixtureRequest
-) -> AsyncIterator[BrowserClient]:
+async def alice(world: World, browser: Chromium, request: pytest.FixtureRequest) -> AsyncIterator[BrowserClient]:
     """Online in the browser; her candidates are names where the test's parameter says so."""
     async with browser.client("alice") as client:
         shows_addresses = getattr(request, "param", "addresses") == "addresses"
-        await client.login(prosody_server.websocket, world.alice, frequency=THEIRS, shows_addresses=shows_addresses)
+        await client.login(world.server.websocket, world.alice, frequency=THEIRS, shows_addresses=shows_addresses)
         yield client
         assert not client.told("error"), client
         # What we send may cross its session-terminate.
@@ -50,12 +49,11 @@ async def alice(
 
 
 @pytest.fixture
-async def bob(world: World, prosody_server: Prosody) -> AsyncIterator[tuple[jingle.Peer, list[jingle.Event]]]:
+async def bob(world: World) -> AsyncIterator[tuple[jingle.Peer, list[jingle.Event]]]:
     """Online in this process, for what takes a decision; with what he was told."""
     told: list[jingle.Event] = []
-    server = ("127.0.0.1", prosody_server.port)
-    async with jingle.connect(
-        world.bob, PASSWORD, server=server, ca_file=prosody_server.ca_file, on_event=told.append
-    ) as peer:
+    home = world.home(world.bob)
+    server = ("127.0.0.1", home.port)
+    async with jingle.connect(world.bob, PASSWORD, server=server, ca_file=home.ca_file, on_event=told.append) as peer:
         peer.listen()
         yield peer, told

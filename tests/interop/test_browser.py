@@ -1,4 +1,4 @@
-"""Calls and files with stanza.js in Chromium, over a WebSocket to Prosody.
+"""Calls and files with stanza.js in Chromium, over a WebSocket to Prosody, and once to ejabberd.
 
 We speak a tone of 440 Hz and the browser one of 1000 Hz, and each is measured at the other's end.
 """
@@ -97,6 +97,28 @@ def sent_by_peer(world: World, trace: str, *words: str) -> list[str]:
 
 
 # Calls from the browser
+
+
+@pytest.mark.parametrize(
+    "world", [("ejabberd",), ("federated_prosody", "ejabberd")], ids=["ejabberd", "federated"], indirect=True
+)
+async def test_calls_both_ways_over_other_servers(world: World, alice: BrowserClient) -> None:
+    command, jid = await answering(world, "--once")
+    alice.do("call", to=jid, media=["audio"])
+    await assert_heard_there(alice)
+    alice.do("end", reason="success")
+    await assert_ended(command, alice, "success")
+    assert_heard_here(world.folder / "heard.wav")
+    (world.folder / "heard.wav").unlink()
+    command = await calling(world, world.alice)
+    offer = await alice.event("incoming")
+    alice.do("accept", sid=offer["sid"], media=["audio"])
+    await alice.event("connectionState", sid=offer["sid"], state="connected")
+    await assert_heard_there(alice)
+    command.interrupt()
+    assert (await alice.event("terminated", sid=offer["sid"]))["reason"] == "success"
+    assert await command.exit() == 130
+    assert_heard_here(world.folder / "heard.wav")
 
 
 @pytest.mark.parametrize("alice", ["addresses", "names"], indirect=True)

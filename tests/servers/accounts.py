@@ -20,11 +20,13 @@ class XmppServer(ABC):
         ca_file: What they have to trust.
         offers_relay: Whether it hands out credentials for a TURN server (XEP-0215).
         proxy_port: Where its SOCKS5 proxy listens (XEP-0065); `None` without one.
+        websocket: Where clients in browsers connect (RFC 7395); empty where they cannot.
         impostor: Another domain that it serves where it is federated, with a certificate that no server believes.
     """
 
     offers_relay = False
     proxy_port: int | None = None
+    websocket = ""
     impostor: XmppServer | None = None
 
     def __init__(self, *, port: int, ca_file: Path, domain: str = "localhost") -> None:

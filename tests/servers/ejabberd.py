@@ -36,7 +36,10 @@ auth_password_format: plain
 listen:
   - {{ module: ejabberd_c2s, ip: "127.0.0.1", port: {port}, starttls_required: true }}
   - {{ module: ejabberd_s2s_in, ip: "127.0.0.1", port: {s2s_port} }}
-  - {{ module: ejabberd_http, ip: "127.0.0.1", port: {http_port}, request_handlers: {{ /api: mod_http_api }} }}
+  - module: ejabberd_http
+    ip: "127.0.0.1"
+    port: {http_port}
+    request_handlers: {{ /api: mod_http_api, /ws: ejabberd_http_ws }}
 api_permissions:
   "the tests": {{ from: mod_http_api, who: {{ ip: 127.0.0.1 }}, what: [register, add_rosteritem] }}
 modules:
@@ -82,6 +85,7 @@ class Ejabberd(XmppServer):
     def __init__(self, domain: str, ca_file: Path, port: int, *, proxy_port: int, http_port: int) -> None:
         super().__init__(domain=domain, port=port, ca_file=ca_file)
         self.proxy_port = proxy_port
+        self.websocket = f"ws://127.0.0.1:{http_port}/ws"
         self._api = f"http://127.0.0.1:{http_port}/api"
         self._numbers = itertools.count(1)
 

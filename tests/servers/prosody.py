@@ -27,6 +27,7 @@ CONFIG = """
 run_as_root = {root}
 pidfile = "{folder}/prosody.pid"
 data_path = "{folder}/data"
+certificates = "{folder}"
 ssl = {{ cafile = "{ca_file}" }}
 log = {{ info = "{folder}/prosody.log" }}
 interfaces = {{ "127.0.0.1" }}
@@ -88,7 +89,6 @@ class Prosody(XmppServer):
     """Where a running Prosody is, and how to get accounts on it.
 
     Attributes:
-        websocket: Where clients in browsers connect (RFC 7395).
         process: What runs.
         start: Runs it again, after its process was ended.
     """
