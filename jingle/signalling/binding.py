@@ -26,6 +26,7 @@ from slixmpp.xmlstream.matcher.base import MatcherBase
 from ..elements.core import NS, NS_ERRORS, Jingle
 from ..elements.declare import Element, parse, serialize
 from ..errors import LocalProtocolError, ProtocolError, RemoteProtocolError, SignallingError
+from .verbatim import verbatim
 
 log = logging.getLogger(__name__)
 
@@ -273,7 +274,7 @@ class Binding:
 
     def _iq(self, to: str, payload: Element, kind: str, sender: str | None) -> Iq:
         iq = self.xmpp.make_iq(ito=JID(to), ifrom=self._from(sender), itype=cast(IqKind, kind))
-        iq.append(serialize(payload))
+        iq.append(verbatim(serialize(payload)))
         return iq
 
     def _from(self, sender: str | None) -> JID | None:
@@ -458,7 +459,7 @@ def _reply(iq: Iq, error: ProtocolError | None, payload: Element | None = None) 
     reply = iq.reply()
     if error is None:
         if payload is not None:
-            reply.append(serialize(payload))
+            reply.append(verbatim(serialize(payload)))
     else:
         reply["type"] = "error"
         xml = ET.SubElement(reply.xml, f"{{{reply.namespace}}}error", type=error.type)

@@ -8,6 +8,8 @@ Deviations:
 
 - Method `x509` only; the draft's `srp` has disappeared from TLS 1.3, and from most libraries.
 - A fingerprint without `algo` is taken for SHA-256 (Gajim sends none); weaker hashes are refused.
+- The dialect of Gajim before 1.5.4 is not spoken: TLS beneath SOCKS5 on direct connections, nothing at all over
+  proxies and in-band, certificates in an IQ of their own. Gajim took it out in November 2022.
 - An answer without `<security/>` never continues in the clear, where the draft leaves that to the user: our offer has
   it only if the peer announced the feature, so its absence from the answer means that somebody took it out.
 """

@@ -53,6 +53,7 @@ modules_enabled = {{
 }}
 smacks_hibernation_time = {hibernation}
 {turn}
+{limits}
 {others}
 VirtualHost "{domain}"
   ssl = {{ key = "{certificate}", certificate = "{certificate}" }}
@@ -61,6 +62,11 @@ Component "proxy.{domain}" "proxy65"
   proxy65_address = "127.0.0.1"
   ssl = {{ key = "{certificate}", certificate = "{certificate}" }}
 """
+
+LIMITED = """
+limits = { c2s = { rate = "10kb/s"; }; s2sin = { rate = "30kb/s"; }; }
+"""
+"""What Prosody's own configuration file has, and most servers therefore."""
 
 ALONE = """
 modules_disabled = {{ "s2s" }}
@@ -127,13 +133,16 @@ class Prosody(XmppServer):
 
 
 @contextlib.contextmanager
-def prosody(folder: Path, turn: Coturn | None = None, others: Federation | None = None) -> Iterator[Prosody]:
+def prosody(
+    folder: Path, turn: Coturn | None = None, others: Federation | None = None, *, is_limited: bool = False
+) -> Iterator[Prosody]:
     """Run a Prosody in `folder`.
 
     Args:
         folder: Where it keeps everything.
         turn: What it hands out credentials for (XEP-0215).
         others: Whom it federates with, as `prosody.example`; without them it is `localhost` and alone.
+        is_limited: Whether clients may send no more than most servers let them.
     """
     program = require_program("prosody")
     port, proxy_port, http_port, s2s_port = free_ports(4)
@@ -153,7 +162,8 @@ def prosody(folder: Path, turn: Coturn | None = None, others: Federation | None 
             http_port=http_port,
             s2s_ports=s2s_port if others is not None else "",
             hibernation=HIBERNATION,
-            modules=', "turn_external"' if turn is not None else "",
+            modules=(', "turn_external"' if turn is not None else "") + (', "limits"' if is_limited else ""),
+            limits=LIMITED if is_limited else "",
             turn=TURN.format(turn=turn) if turn is not None else "",
             others=_federated(folder, others, s2s_port) if others is not None else ALONE,
         )
