@@ -10,7 +10,7 @@ from jingle.elements.core import Action
 from jingle.elements.initiation import Ringing
 from tests.client.far_end import PEER, US, FarEnd
 
-from .stanzas import FINGERPRINT, OPUS, accepted, description, jingle, offer, propose, transport
+from .stanzas import FINGERPRINT, HOST, OPUS, accepted, description, jingle, offer, propose, transport
 from .steps import WAIT, answer_in, calling, take_call
 
 ACCOUNT = PEER.partition("/")[0]
@@ -38,9 +38,12 @@ async def test_movim_names_the_other_side_as_responder(us: FarEnd) -> None:
 
 
 async def test_movim_puts_things_where_they_do_not_belong(us: FarEnd) -> None:
-    """Lengths of packets on the description, the bandwidth in an attribute."""
-    whole = description(f"{OPUS}<bandwidth type='AS' value='64'/>", attributes="ptime='20' maxptime='60'")
-    described, _ = answer_in(await take_call(us, offer(whole, transport())))
+    """Lengths of packets on the description, a bandwidth in an attribute, an id beside an interval, costs of ways."""
+    interval = "<rtcp-fb-trr-int xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' id='111' value='100'/>"
+    codec = OPUS.replace("/>", f">{interval}</payload-type>")
+    whole = description(f"{codec}<bandwidth type='AS' value='64'/>", attributes="ptime='20' maxptime='60'")
+    candidate = f"<candidate {HOST} generation='0' network-id='1' network-cost='10'/>"
+    described, _ = answer_in(await take_call(us, offer(whole, transport(FINGERPRINT + candidate))))
     assert described.payload_types[0].name == "opus"
 
 
