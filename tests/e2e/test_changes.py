@@ -68,11 +68,12 @@ async def test_pictures_come_and_go_in_a_call_with_a_command(world: World, peers
 
     It is called over the loopback server, and calls over the other.
     """
-    alice = await peers.start("alice")
     if isinstance(world.server, Loopback):
         command = await world.answer("--once", "--play", "tone")
+        alice = await peers.start("alice")  # after bob, whose presence the server has then
         call = await alice.call(world.bob, audio=jingle.Tone())
     else:
+        alice = await peers.start("alice")
         alice.listen()
         command = await world.call("--play", "tone", to=alice.jid, as_jid=world.bob)
         call = await (await next_call(alice)).accept(audio=jingle.Tone())

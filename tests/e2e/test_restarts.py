@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.servers.accounts import PASSWORD
 from tests.servers.doorway import doorways
 from tests.servers.namespace import change_address, linked_networks, run
 
@@ -69,17 +70,20 @@ async def hang_up(alice: Command, bob: Command) -> None:
         assert await side.exit() == status, side
 
 
-@pytest.mark.parametrize("who", ["caller", "callee"])
+@pytest.mark.parametrize("who", ["caller", "callee", "both"])
 async def test_another_address_comes(on_loopback: World, machines: Machines, who: str) -> None:
     """The call moves over without anybody hearing it."""
     world = on_loopback
     async with doorways(machines.alice, world.server.port), doorways(machines.bob, world.server.port):
         alice, bob = await in_call(world, machines)
         began = now()
-        change_address(machines.alice if who == "caller" else machines.bob, "add", "192.0.2.77/24")
-        mine, theirs = (alice, bob) if who == "caller" else (bob, alice)
+        if who != "callee":
+            change_address(machines.alice, "add", "192.0.2.77/24")
+        if who != "caller":
+            change_address(machines.bob, "add", "192.0.2.78/24")
+        mine, theirs = (bob, alice) if who == "callee" else (alice, bob)
         assert (await changed(mine, "restarting", after=began))["cause"] == "addresses"
-        assert (await changed(theirs, "restarting", after=began))["cause"] == "peer"
+        assert (await changed(theirs, "restarting", after=began))["cause"] in ("peer", "addresses")
         for side in (alice, bob):
             assert (await changed(side, "restarted", after=began))["seconds"] < RECONNECTED, side
         await hang_up(alice, bob)
@@ -102,6 +106,31 @@ async def test_all_addresses_go_and_another_comes(world: World, machines: Machin
         await hang_up(alice, bob)
     for name in ("alice.wav", "bob.wav"):
         assert 1 - GAP < longest_silence(world.folder / name) < 1 + RECONNECTED
+
+
+async def test_the_way_to_the_server_goes_too(world: World, machines: Machines) -> None:
+    """Alice reaches the server by the address that she loses: the stream is resumed from the next one, and then the
+    media find each other again."""
+    port = world.server.port
+    async with doorways(machines.bob, port), doorways(machines.bob, port, host="192.0.2.2"):
+        bob = await world.answer("--once", "--play", "tone", prefix=machines.bob)
+        account = ("--jid", world.alice, "--password", PASSWORD, "--ca-file", str(world.server.ca_file))
+        way = ("--server", f"192.0.2.2:{port}")
+        alice = await world.run(
+            "call", world.bob, "--play", "tone", "--trace", "alice", *account, *way, prefix=machines.alice
+        )
+        await both_connected(alice, bob)
+        await asyncio.sleep(SETTLED)
+        for address in ("192.0.2.1/24", "2001:db8::1/64"):
+            change_address(machines.alice, "del", address)
+        await asyncio.sleep(0.5)
+        began = now()
+        change_address(machines.alice, "add", "192.0.2.77/24")
+        for side in (alice, bob):
+            assert (await changed(side, "restarted", after=began))["time"] - began < RECONNECTED, side
+        await hang_up(alice, bob)
+    states = [each["connection"] for each in world.trace("alice") if "connection" in each]
+    assert states[:3] == ["online", "interrupted", "resumed"]
 
 
 def ipv6_datagrams(prefix: Sequence[str]) -> int:

@@ -17,20 +17,23 @@ _CLONE_NEWNET = 0x40000000
 
 
 @contextlib.asynccontextmanager
-async def doorways(network: Sequence[str], *ports: int, udp: Sequence[int] = ()) -> AsyncIterator[None]:
+async def doorways(
+    network: Sequence[str], *ports: int, udp: Sequence[int] = (), host: str = "127.0.0.1"
+) -> AsyncIterator[None]:
     """Let programs in a network reach these ports of this machine's loopback, and nothing else of it.
 
     Args:
         network: What `tests.servers.namespace.network` gave.
         ports: TCP ports on 127.0.0.1; they have the same number there.
         udp: UDP ports. As behind a NAT, each address in there is another one out here, for each port.
+        host: The address in that network.
     """
     pid = int(network[-1])
     async with contextlib.AsyncExitStack() as stack:
         for port in ports:
-            await stack.enter_async_context(proxy(port, listening=_listen(pid, port, socket.SOCK_STREAM)))
+            await stack.enter_async_context(proxy(port, listening=_listen(pid, (host, port), socket.SOCK_STREAM)))
         for port in udp:
-            stack.enter_context(_Translation(port, _listen(pid, port, socket.SOCK_DGRAM)))
+            stack.enter_context(_Translation(port, _listen(pid, (host, port), socket.SOCK_DGRAM)))
         yield
 
 
@@ -69,14 +72,14 @@ class _Translation:
             self._inside.sendto(sock.recv(LARGEST), source)
 
 
-def _listen(pid: int, port: int, kind: socket.SocketKind) -> socket.socket:
-    """A socket at a port of 127.0.0.1 in the network of process `pid`: a socket stays where it was made."""
+def _listen(pid: int, address: tuple[str, int], kind: socket.SocketKind) -> socket.socket:
+    """A socket at an address in the network of process `pid`: a socket stays where it was made."""
     found: list[socket.socket | OSError] = []
 
     def make() -> None:
         try:
             _enter(pid)
-            found.append(_bound(port, kind))
+            found.append(_bound(address, kind))
         except OSError as exc:
             found.append(exc)
 
@@ -90,11 +93,11 @@ def _listen(pid: int, port: int, kind: socket.SocketKind) -> socket.socket:
     return result
 
 
-def _bound(port: int, kind: socket.SocketKind) -> socket.socket:
+def _bound(address: tuple[str, int], kind: socket.SocketKind) -> socket.socket:
     if kind is socket.SOCK_STREAM:
-        return socket.create_server(("127.0.0.1", port))
+        return socket.create_server(address)
     sock = socket.socket(socket.AF_INET, kind)
-    sock.bind(("127.0.0.1", port))
+    sock.bind(address)
     return sock
 
 
