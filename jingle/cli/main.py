@@ -9,6 +9,7 @@ from .call import call
 from .convert import convert
 from .demo import demo
 from .devices import devices
+from .doctor import doctor
 from .receive import receive
 from .send import send
 from .server import server
@@ -28,5 +29,5 @@ def main() -> None:
     """
 
 
-for command in (call, answer, send, receive, convert, devices, server, demo):
+for command in (call, answer, send, receive, convert, doctor, devices, server, demo):
     main.add_command(command)

@@ -35,20 +35,21 @@ class Online:
 
     def connect(self, on_event: Callable[[Event], None]) -> Opening[Peer]:
         """Log in with these options."""
-        return connect(
-            self.jid,
-            self.password,
-            server=self.server,
-            ca_file=self.ca_file,
-            ice_servers=self.ice_servers,
-            relay_only=self.relay_only,
-            loopback=self.loopback,
-            transports=self.transports,
-            require_encryption=self.require_encryption,
-            trace=self.trace,
-            allow=self.allow,
-            on_event=on_event,
-        )
+        return connect(self.jid, self.password, on_event=on_event, **self.options())
+
+    def options(self) -> dict[str, Any]:
+        """What `connect` takes beside the account."""
+        return {
+            "server": self.server,
+            "ca_file": self.ca_file,
+            "ice_servers": self.ice_servers,
+            "relay_only": self.relay_only,
+            "loopback": self.loopback,
+            "transports": self.transports,
+            "require_encryption": self.require_encryption,
+            "trace": self.trace,
+            "allow": self.allow,
+        }
 
 
 def host_and_port(value: str, default: int) -> tuple[str, int]:

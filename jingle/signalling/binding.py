@@ -198,6 +198,12 @@ class Binding:
         """Our full JID (a component's own address)."""
         return str(self.xmpp.boundjid.full)
 
+    @property
+    def resumes(self) -> bool:
+        """Whether the server would take this session up again after the connection broke (XEP-0198 section 5)."""
+        plugins = self.xmpp.plugin
+        return "xep_0198" in plugins and bool(plugins["xep_0198"].sm_id)
+
     async def aclose(self) -> None:
         """Take every handler off the stream and cancel what still runs; safe to call twice."""
         while self._names:
