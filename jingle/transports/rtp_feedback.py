@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 
 from aiortc import rtp as wire
-from aiortc.rate import RemoteBitrateEstimator
+from aiortc.rate import BandwidthUsage, RemoteBitrateEstimator
 
 from .base import BandwidthEstimated, KeyframeWanted, LossReported, RtpFeedback, RtpParameters
 from .rtp_repair import History, Missing
@@ -24,6 +24,10 @@ MAX_ASKED_AT_ONCE = 128
 
 ESTIMATE_PAUSE = 2.0
 """Seconds without a packet after which an estimate begins anew."""
+
+DRAINED = 4.0
+"""Seconds for which a queue on the path may drain. aiortc's filter goes on believing in it for most of a minute where
+few packets come, and lets the estimate stand still; a new one sees the path as it is."""
 
 ESTIMATE_INTERVAL = 1.0
 """Seconds between two estimates that are told; one that falls is told at once."""
@@ -65,7 +69,7 @@ class StreamFeedback:
         self._fir_sent = 0
         self._fir_received: dict[int, int] = {}
         self._estimator: RemoteBitrateEstimator | None = None
-        self._heard_at = 0.0
+        self._heard_at = self._drains_since = 0.0
         self._told = (0, 0.0)
         self._found: tuple[int, int] | None = None
         """What the path carries, and the source that it was learnt from."""
@@ -206,6 +210,10 @@ class StreamFeedback:
             # It would walk through a pause millisecond by millisecond, to learn nothing from it.
             self._estimator = RemoteBitrateEstimator()
         self._heard_at = arrival
+        if self._estimator.detector.state() is not BandwidthUsage.UNDERUSING:
+            self._drains_since = arrival
+        elif arrival - self._drains_since > DRAINED:
+            self._estimator = RemoteBitrateEstimator()
         try:
             # Always the same source: the estimator remembers each it ever heard of.
             found = self._estimator.add(round(arrival * 1000), sent, len(packet.payload), 0)
