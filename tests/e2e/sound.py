@@ -28,7 +28,27 @@ SLIP = RATE * 2 // 5
 BESIDE = RATE // 2
 """Samples at both ends of a recording that `longest_silence` leaves aside: a tone begins and ends there."""
 
+NEAR = 5.0
+"""Hz that a tone may be off."""
+
+LOUD = 0.05
+"""Of full scale, the least loudness of a tone that was heard; silence is below 0.001."""
+
 Samples = NDArray[np.float64]
+
+
+class Heard(NamedTuple):
+    """What `measure` found."""
+
+    hertz: float
+    """Of the strongest tone."""
+
+    loudness: float
+    """RMS, of full scale."""
+
+    def is_tone(self, hertz: float) -> bool:
+        """Whether it is this tone, and nothing much else."""
+        return self.loudness > LOUD and abs(self.hertz - hertz) < NEAR
 
 
 class Comparison(NamedTuple):
@@ -53,6 +73,23 @@ def read(path: Path) -> Samples:
     samples = np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames]).astype(np.float64)
     result: Samples = samples - samples.mean()
     return result
+
+
+def measure(samples: NDArray[np.generic], rate: int = RATE) -> Heard:
+    """Find the strongest tone in a sound of 16 bits; none in less than a fifth of a second."""
+    signal = samples.astype(np.float64) / 32768
+    if len(signal) < rate // 5:
+        return Heard(0, 0)
+    spectrum = np.abs(np.fft.rfft(signal * np.hanning(len(signal))))
+    return Heard(float(np.argmax(spectrum)) * rate / len(signal), float(np.sqrt((signal**2).mean())))
+
+
+def assert_tone(path: Path, hertz: float, *, seconds: float = 1.0) -> None:
+    """Assert that a recording holds a tone, for so many seconds at least."""
+    samples = read(path)
+    assert len(samples) > seconds * RATE
+    heard = measure(samples[len(samples) // 4 : len(samples) * 3 // 4])
+    assert heard.is_tone(hertz), heard
 
 
 def compare(played: Path, heard: Path) -> Comparison:

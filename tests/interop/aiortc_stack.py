@@ -16,7 +16,9 @@ from aiortc.sdp import candidate_from_sdp
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from .stack import WAIT, Heard, measure
+from tests.e2e.sound import Heard, measure
+
+from .stack import WAIT
 
 RATE = 48000
 FRAME = RATE // 50

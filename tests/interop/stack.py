@@ -10,7 +10,6 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +22,7 @@ from jingle.elements.core import Action, Jingle, Reason, ReasonCondition, Role
 from jingle.elements.declare import Element
 from jingle.errors import SignallingError
 from jingle.signalling.binding import Binding, ReceivedMessage, Replier
+from tests.e2e.sound import Heard
 from tests.servers.accounts import XmppServer
 from tests.servers.plain_client import PLUGINS, plain_client
 
@@ -39,26 +39,6 @@ FEATURES = (
     "urn:xmpp:jingle:transports:ice-udp:1",
     initiation.NS,
 )
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What came in lately."""
-
-    hertz: float
-    """Of the strongest tone."""
-
-    loudness: float
-    """RMS, of full scale."""
-
-
-def measure(samples: NDArray[np.int16], rate: int) -> Heard:
-    """Find the strongest tone in a second of sound."""
-    signal = samples.astype(np.float64) / 32768
-    if len(signal) < rate:
-        return Heard(0, 0)
-    spectrum = np.abs(np.fft.rfft(signal * np.hanning(len(signal))))
-    return Heard(float(np.argmax(spectrum)) * rate / len(signal), float(np.sqrt((signal**2).mean())))
 
 
 class Stack(Protocol):

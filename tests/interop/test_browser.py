@@ -10,13 +10,12 @@ import hashlib
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import jingle
 from tests.e2e.commands import Command
 from tests.e2e.conftest import World
-from tests.e2e.sound import RATE, read
+from tests.e2e.sound import LOUD, NEAR, assert_tone
 
 from .chromium import BrowserClient, Event
 from .conftest import THEIRS
@@ -25,10 +24,6 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(90)]
 
 OURS = 440.0
 """Hz: what `--play tone` is."""
-
-NEAR = 5.0
-LOUD = 0.05
-"""Of full scale, the least loudness (RMS) of a tone that was heard."""
 
 SILENT = 0.001
 
@@ -65,12 +60,7 @@ async def assert_heard_there(client: BrowserClient, *, settling: float = SPEECH)
 
 def assert_heard_here(path: Path, *, least: float = SPEECH - 0.5) -> None:
     """Assert that a recording holds the browser's tone, for so many seconds at least."""
-    samples = read(path)
-    assert len(samples) > least * RATE
-    middle = samples[len(samples) // 4 : len(samples) * 3 // 4]
-    assert float(np.sqrt((middle**2).mean())) / 32768 > LOUD
-    spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
-    assert float(np.argmax(spectrum)) * RATE / len(middle) == pytest.approx(THEIRS, abs=NEAR)
+    assert_tone(path, THEIRS, seconds=least)
 
 
 async def assert_ended(command: Command, client: BrowserClient, reason: str, *, exit: int = 0) -> Event:

@@ -8,10 +8,10 @@ import pytest
 
 import jingle
 from tests.e2e.conftest import World
+from tests.e2e.sound import LOUD
 
 from .chromium import BrowserClient
 from .test_browser import (
-    LOUD,
     answering,
     assert_ended,
     assert_heard_here,

@@ -11,8 +11,9 @@ from typing import Any
 
 from jingle import sdp
 from tests.conftest import missing
+from tests.e2e.sound import Heard, measure
 
-from .stack import WAIT, Heard, decoded, measure
+from .stack import WAIT, decoded
 
 HOST = Path(__file__).parent / "gstreamer" / "host.py"
 PYTHON = "/usr/bin/python3"
