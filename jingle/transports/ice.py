@@ -15,7 +15,7 @@ import asyncio
 import ipaddress
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +31,7 @@ from .ice_consent import Consent, ConsentCheck
 from .ice_gathering import (
     COMPONENT,
     GATHERING_ERRORS,
+    MAX_ADDRESSES,
     IceSocket,
     RelaySocket,
     allocate,
@@ -152,6 +153,7 @@ class IceConnection(aioice.Connection):
         self._servers: set[IceServer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._resolving = 0
+        self._adding = asyncio.Lock()
         self._established = False
         self._requests: dict[CandidatePair, stun.Message] = {}
         self._switches = 0
@@ -176,6 +178,23 @@ class IceConnection(aioice.Connection):
         self._local_candidates_end = True  # what connect() asks for; later candidates are paired as they come
         if not self._closing:
             self._spawn(self._ask_servers(sources))
+
+    async def add_hosts(self, addresses: Iterable[str]) -> None:
+        """Gather on addresses that this machine has got since; more than `MAX_ADDRESSES` in all are not used."""
+        async with self._adding:
+            for address in addresses if not self._settings.relay_only else ():
+                if self._closing or len(self._protocols) >= MAX_ADDRESSES:
+                    return
+                try:
+                    protocol = await open_host(lambda: IceSocket(self), address, rank=len(self._protocols))
+                except OSError as error:
+                    log.debug("no candidate on %s: %s", address, error)
+                    continue
+                self._protocols.append(protocol)
+                if self._closing:
+                    await protocol.close()
+                elif self._add_local(protocol.local_candidate):
+                    self._pair_known()
 
     async def _ask_servers(self, sources: tuple[ServerSource, ...]) -> None:
         try:
@@ -256,10 +275,13 @@ class IceConnection(aioice.Connection):
             return self._note(server, error)
         self._protocols.append(protocol)
         if self._add_local(protocol.local_candidate):
-            # connect() may be running: pair the new base with what is known of the peer (RFC 8838 section 10).
-            for remote in self._remote_candidates:
-                self._pair_remote_candidate(remote)
-            self.sort_check_list()
+            self._pair_known()
+
+    def _pair_known(self) -> None:
+        """Pair a new base with what is known of the peer; connect() may be running (RFC 8838 section 10)."""
+        for remote in self._remote_candidates:
+            self._pair_remote_candidate(remote)
+        self.sort_check_list()
 
     def _add_local(self, candidate: Candidate) -> bool:
         address = (candidate.host, candidate.port)

@@ -11,7 +11,7 @@ import asyncio
 import dataclasses
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -177,6 +177,11 @@ class IceAgent:
         self._newest = self._connection(shown.local)
         if shown.remote is not None:
             self._newest.set_remote(shown.remote)
+
+    def gather_on(self, addresses: Iterable[str]) -> None:
+        """Use addresses that this machine has got since it gathered, while nothing is connected yet."""
+        if self._opened and self._current is None and not self._closed:
+            self._spawn(self._newest.add_hosts(addresses))
 
     async def set_remote(self, credentials: Credentials) -> bool:
         """Take the peer's credentials; new ones answer our restart, or restart ICE once we gather (RFC 8445 section 9).

@@ -50,7 +50,7 @@ class Restarts:
     ) -> None:
         self.refusal: str | None = None
         self._agent, self._offer, self._report, self._addresses = agent, offer, report, addresses
-        self._unsubscribe: Callable[[], None] = lambda: None
+        self._unsubscribe: Callable[[], None] | None = None
         self._allowance = Allowance(BURST, INTERVAL)
         self._task: asyncio.Task[None] | None = None
         self._outcome: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
@@ -59,13 +59,14 @@ class Restarts:
         agent.on_restarted = self._ended
 
     def watch(self) -> None:
-        """Restart by ourselves from now on: the link is connected."""
-        if self._addresses is not None:
+        """Look after the addresses from now on: gathering has begun."""
+        if self._addresses is not None and self._unsubscribe is None:
             self._unsubscribe = self._addresses.subscribe(self._addresses_changed)
 
     def close(self) -> None:
         """Restart no more."""
-        self._unsubscribe()
+        if self._unsubscribe is not None:
+            self._unsubscribe()
         if self._task is not None:
             self._task.cancel()
         if not self._outcome.done():
@@ -91,6 +92,9 @@ class Restarts:
         self._begin(PEER)
 
     def _addresses_changed(self, gone: frozenset[str], new: frozenset[str]) -> None:
+        if self._agent.path is None:
+            self._agent.gather_on(sorted(new))
+            return
         base = self._agent.base
         is_affected = bool(new) or base is None or base in gone
         # Without any address there is nothing to offer; the next one that comes is another change.

@@ -130,6 +130,7 @@ class IceUdpTransport:
             self.shared.users.append(self)
             await shared.leave(self)
             if self._described:
+                self.shared.restarts.watch()
                 await self.shared.agent.gather()
 
     # Describing ourselves
@@ -139,6 +140,7 @@ class IceUdpTransport:
 
         Called before `accept()` it is an offer (`actpass`), after it the answer.
         """
+        self.shared.restarts.watch()
         await self.shared.agent.gather()
         self._described = True
         return self._element(self._settled() if self._accepted else Setup.ACTPASS, candidates=self._take_unsent())

@@ -335,7 +335,6 @@ class IceDtls:
                 dtls.refusal or "the DTLS handshake failed", reason="security-error"
             )
         self._link = IceDtlsLink(self.agent, dtls)
-        self.restarts.watch()
         return self._link
 
     def _check_open(self) -> None:

@@ -260,7 +260,9 @@ async def test_a_restart_moves_the_link_without_ending_it(pair: TransportPair, b
     role, offer = pair.infos[0][0], as_ice(pair.infos[0][1])
     assert (role, offer.candidates) == (by, ())
     assert offer.fingerprints[0].setup is Setup.ACTPASS
-    await wait_until(lambda: ours.path != before and theirs.path != before)
+    await wait_until(
+        lambda: ours.path != before and theirs.path and ours.path and theirs.path.remote == ours.path.local
+    )
     assert ours.path is not None
     assert theirs.path is not None
     assert (ours.path.local, ours.path.remote) == (theirs.path.remote, theirs.path.local)

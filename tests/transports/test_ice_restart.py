@@ -14,6 +14,7 @@ from jingle.errors import TransportFailed
 from jingle.testing.links import TransportPair
 from jingle.transports import ice_agent, ice_restart
 from jingle.transports.base import TransportOptions
+from jingle.transports.ice_gathering import MAX_ADDRESSES
 from jingle.transports.link import IceDtlsLink
 
 from .conftest import FAST
@@ -94,7 +95,7 @@ async def test_an_address_that_is_gone(watched: TransportPair, machine: Monitor,
     await exchange_data(ours, theirs)
     machine.subscribers.append(lambda gone, new: None)  # for the one that was taken off
     machine.subscribers.clear()
-    watched.initiator.shared.restarts._unsubscribe = watched.responder.shared.restarts._unsubscribe = lambda: None
+    watched.initiator.shared.restarts._unsubscribe = watched.responder.shared.restarts._unsubscribe = None
 
 
 async def test_an_address_that_comes(watched: TransportPair, machine: Monitor) -> None:
@@ -123,6 +124,45 @@ async def test_a_machine_without_any_address_waits(
     machine.change(gone=base_of(ours))
     await asyncio.sleep(0.05)
     assert watched.changes == []
+
+
+async def test_an_address_that_comes_while_it_rings(
+    watched: TransportPair, machine: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is restarted that is not there yet: the address is used as well, and here no other one works."""
+    offer = await watched.initiator.describe()
+    for protocol in watched.initiator.shared.agent._newest._protocols:
+        monkeypatch.setattr(protocol.transport, "sendto", lambda data, addr: None)
+    machine.change(gone="192.0.2.7")
+    machine.change(new="127.0.0.2")
+    await wait_until(lambda: watched.infos)
+    await watched.responder.accept(offer)
+    answer = await watched.responder.describe()
+    watched.start_carrying()
+    await watched.initiator.accept(answer)
+    ours, theirs = await asyncio.gather(watched.initiator.connect(), watched.responder.connect())
+    assert base_of(ours) == "127.0.0.2"
+    assert watched.changes == []
+    await exchange_data(ours, theirs)
+
+
+async def test_addresses_without_end(watched: TransportPair, machine: Monitor) -> None:
+    await watched.initiator.describe()
+    for number in range(2, 60):
+        machine.change(new=f"127.0.0.{number}")
+    agent = watched.initiator.shared.agent
+    await wait_until(lambda: len(agent._newest._protocols) == MAX_ADDRESSES)
+    await asyncio.sleep(0.05)
+    assert len(agent._newest._protocols) == MAX_ADDRESSES
+
+
+async def test_whoever_hides_shows_no_address_that_comes(machine: Monitor) -> None:
+    pair = TransportPair(settings=PATIENT, options=TransportOptions(relay_only=True), addresses=machine)
+    await pair.initiator.describe()
+    machine.change(new="127.0.0.2")
+    await asyncio.sleep(0.1)
+    assert pair.infos == []
+    await pair.aclose()
 
 
 async def test_consent_that_fails(pair: TransportPair, monkeypatch: pytest.MonkeyPatch) -> None:
