@@ -75,10 +75,10 @@ def read(path: Path) -> Samples:
     return result
 
 
-def measure(samples: NDArray[np.generic], rate: int = RATE) -> Heard:
-    """Find the strongest tone in a sound of 16 bits; none in less than a fifth of a second."""
+def measure(samples: NDArray[np.generic], rate: int = RATE, *, least: float = 0.2) -> Heard:
+    """Find the strongest tone in a sound of 16 bits; none where that lasts for less than so many seconds."""
     signal = samples.astype(np.float64) / 32768
-    if len(signal) < rate // 5:
+    if len(signal) < least * rate:
         return Heard(0, 0)
     spectrum = np.abs(np.fft.rfft(signal * np.hanning(len(signal))))
     return Heard(float(np.argmax(spectrum)) * rate / len(signal), float(np.sqrt((signal**2).mean())))

@@ -97,7 +97,7 @@ class AiortcStack:
         await asyncio.wait_for(self._connected.wait(), WAIT)
 
     async def hear(self) -> Heard:
-        return measure(self._heard, RATE)
+        return measure(self._heard, RATE, least=1.0)
 
     async def look(self) -> tuple[int, ...]:
         if self._seen is None:

@@ -61,7 +61,7 @@ class WebRtcBin:
         count = len(self._told("heard"))
         self._do("hear")
         told = await self.event("heard", count=count + 1)
-        return measure(decoded(told["pcm"]), told["rate"])
+        return measure(decoded(told["pcm"]), told["rate"], least=1.0)
 
     async def look(self) -> tuple[int, ...]:
         """The colour of the middle of the last picture that came in."""
