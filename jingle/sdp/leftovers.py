@@ -7,7 +7,8 @@ children. SDP requires that attributes nobody knows are passed over (RFC 8866 se
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -17,11 +18,11 @@ from ..elements.core import Content, Role
 from ..elements.declare import Element, Unknown, parse, serialize
 from ..elements.ice_options import Renomination, Trickle
 from ..elements.model import plan_of, plan_of_tag
-from ..elements.sdp_extension import CandidateExtension, SdpMedia
+from ..elements.sdp_extension import NS, CandidateExtension, SdpMedia
 from ..elements.source import split, to_text
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .draft import completed
-from .rules_rtp import sources_said, ssrc_of
+from .rules_rtp import says_nothing, sources_said, ssrc_of
 from .rules_transport import raw_id, read_raw
 
 ELEMENT = "jingle-element"
@@ -35,6 +36,11 @@ MAPPED: tuple[tuple[type[Element], tuple[type[Element], ...]], ...] = (
     (ice_udp.AnyCandidate, (CandidateExtension,)),
 )
 """Elements that a mapping rule looks for in the `extra` of others."""
+
+PARAMETER = f"{{{rtp.NS}}}parameter"
+
+PLACE = f"{{{NS}}}place"
+"""The attribute that tells how many of its like stand before the one that is named."""
 
 IDENTITY: dict[str, tuple[str, ...]] = {
     "candidate": ("component", "ip", "port"),
@@ -83,7 +89,14 @@ def _of_payload_type(kind: rtp.PayloadType) -> tuple[dict[str, str], list[Elemen
         kept["clockrate"] = str(kind.clockrate)
     if kind.channels not in (None, 1, channels):
         kept["channels"] = str(kind.channels)
-    return kept, []
+    return kept, [each for each in kind.parameters if says_nothing(each)]
+
+
+def _is_complete(kind: rtp.PayloadType) -> bool:
+    """Whether SDP can say all of a payload type: one look for each, for most are."""
+    if kind.name is None or kind.clockrate is None:
+        return False
+    return not (kind.parameters and any(map(says_nothing, kind.parameters)))
 
 
 def _of_stream(stream: rtp.MediaStream) -> tuple[dict[str, str], list[Element]]:
@@ -160,14 +173,53 @@ def collect(
     if not has_senders and content.senders is not None:
         kept["senders"] = content.senders.value
     shells = [_shell(content, kept, [part for part in parts if part is not None])]
+    places: dict[int, deque[int]] | None = None
     for element in remarkable:
         left = LEFT.get(element.__class__)
         attributes, children = left(element) if left is not None else NOTHING
         if element.__class__ is ice_udp.SctpMap:
             attributes = of_sctp_map
-        if attributes or children or element.extra or element.extra_attributes:
-            shells.append(_shell(element, attributes, [*children, *_foreign(element)]))
+        shell = _shell(element, attributes, [*children, *_foreign(element)])
+        if shell is not None:
+            places = _places(content) if places is None else places
+            place = places[id(element)].popleft()
+            if place:
+                shell.set(PLACE, str(place))
+            shells.append(shell)
     return [one_line(shell) for shell in shells if shell is not None]
+
+
+def _places(content: Content) -> dict[int, deque[int]]:
+    """Return how many of its like stand before each element in the document; an object may be there several times."""
+    seen: Counter[tuple[str | None, ...]] = Counter()
+    found: dict[int, deque[int]] = {}
+    for part in (content.description, content.transport):
+        for each in _in_document(part) if part is not None and is_said(part) else ():
+            key = _key(serialize(each))
+            found.setdefault(id(each), deque()).append(seen[key])
+            seen[key] += 1
+    return found
+
+
+def _in_document(element: Element) -> Iterator[Element]:
+    """Yield an element and those in its fields in the order they are written in, without what is carried whole."""
+    yield element
+    whole = _whole(element)
+    for field in _fields(element):
+        value = getattr(element, field)
+        for child in value if isinstance(value, tuple) else () if value is None else (value,):
+            if id(child) not in whole:
+                yield from _in_document(child)
+
+
+def _fields(element: Element) -> tuple[str, ...]:
+    return (_WALKS.get(element.__class__) or _walk(element.__class__))[0]
+
+
+def _whole(element: Element) -> set[int]:
+    """Return which of an element's children are carried with all that is in them."""
+    left = LEFT.get(element.__class__)
+    return {id(child) for child in left(element)[1]} if left is not None else set()
 
 
 def is_said(part: Element | None) -> bool:
@@ -187,10 +239,9 @@ def find_remarkable(part: Element | None) -> list[Element]:
         values, kind = each.__dict__, each.__class__
         holding, may_leave = _WALKS.get(kind) or _walk(kind)
         whole: set[int] = set()
-        if may_leave and (kind is not rtp.PayloadType or None in (values["name"], values["clockrate"])):
+        if may_leave and not (isinstance(each, rtp.PayloadType) and _is_complete(each)):
             remarkable.append(each)
-            if kind in LEFT:
-                whole = {id(child) for child in LEFT[kind](each)[1]}  # and so with all that is in it
+            whole = _whole(each)
         elif values["extra"] or values["extra_attributes"]:
             remarkable.append(each)
         for field in holding:
@@ -228,11 +279,20 @@ def _walk(model: type[Element]) -> tuple[tuple[str, ...], bool]:
     return _WALKS[model]
 
 
-def _identity(xml: ET.Element) -> list[str]:
-    """Return the names of the attributes that tell an element from its like."""
+def _identity(xml: ET.Element) -> dict[str, str | None]:
+    """Return the attributes that tell an element from its like, those that are absent too."""
     names = IDENTITY.get(split(xml.tag)[1])
-    plan = plan_of_tag(xml.tag) if names is None else None
-    return [*names] if names is not None else [name for name in xml.keys() if plan is None or name in plan.attributes]
+    if names is None:
+        plan = plan_of_tag(xml.tag)
+        names = tuple(plan.attributes if plan is not None else sorted(xml.keys()))
+    found = {name: xml.get(name) for name in names}
+    if xml.tag == PARAMETER and not found["name"]:
+        found = {"name": found["value"], "value": None}  # as SDP gives it back
+    return found
+
+
+def _key(xml: ET.Element) -> tuple[str | None, ...]:
+    return (xml.tag, *_identity(xml).values())
 
 
 def _shell(element: Element, kept: dict[str, str], children: list[Element]) -> ET.Element | None:
@@ -241,10 +301,16 @@ def _shell(element: Element, kept: dict[str, str], children: list[Element]) -> E
         return None
     written = serialize(element)
     shell = ET.Element(written.tag)
-    identity = {name: written.get(name, "") for name in _identity(written)}
-    for name, value in (*identity.items(), *kept.items(), *element.extra_attributes):
-        shell.set(name, value)
-    shell.extend([serialize(each) for each in children])
+    for name, value in (*_identity(written).items(), *kept.items(), *element.extra_attributes):
+        if value is not None:
+            shell.set(name, value)
+    fields = [getattr(element, field) for field in _fields(element)] if children else []
+    places = {id(child): place for value in fields if isinstance(value, tuple) for place, child in enumerate(value)}
+    for child in children:
+        made = serialize(child)
+        if id(child) in places:
+            made.set(PLACE, str(places[id(child)]))
+        shell.append(made)
     return shell
 
 
@@ -259,13 +325,26 @@ def _stripped(element: Element) -> Element:
     foreign = _foreign(element)
     kept = [each for each in element.extra if all(each is not other for other in foreign)]
     changes: dict[str, Any] = {"extra": tuple(kept), "extra_attributes": ()}
-    for field in _walk(type(element))[0]:
+    for field in _fields(element):
         value = getattr(element, field)
         if isinstance(value, tuple):
             changes[field] = tuple([_stripped(each) for each in value])
         elif value is not None:
             changes[field] = _stripped(value)
     return replace(element, **changes)
+
+
+def _taken_place(xml: ET.Element) -> int | None:
+    """Take off the number that tells how many of its like stand before an element."""
+    place = xml.attrib.pop(PLACE, "")
+    return int(place) if place.isdecimal() and place.isascii() and len(place) < 5 else None
+
+
+def _put_in(parent: ET.Element, child: ET.Element) -> None:
+    """Put a child where it was among its like, else behind all others."""
+    place = _taken_place(child)
+    like = [position for position, each in enumerate(parent) if each.tag == child.tag] if place is not None else []
+    parent.insert(like[place] if place is not None and place < len(like) else len(parent), child)
 
 
 def restore(content: Content, kept: Iterable[str]) -> Content:
@@ -275,16 +354,21 @@ def restore(content: Content, kept: Iterable[str]) -> Content:
         LocalProtocolError: An attribute that carries XML carries something else.
     """
     root = serialize(content)
+    like: dict[tuple[str | None, ...], list[ET.Element]] = {}
+    for part in root.iter():
+        like.setdefault(_key(part), []).append(part)
+    # Found before anything is put in: what is put in may look the same.
+    targets = []
     for source in kept:
         shell = serialize(Unknown(namespace="", name="", source=source))
-        identity = _identity(shell)
-        found = next(
-            (each for each in root.iter(shell.tag) if all(each.get(n) == shell.get(n) for n in identity)), None
-        )
-        if found is not None:
-            for name, value in shell.items():
-                found.set(name, value)
-            found.extend(list(shell))
+        place, same = _taken_place(shell) or 0, like.get(_key(shell), [])
+        if place < len(same):
+            targets.append((same[place], shell))
+    for target, shell in targets:
+        for name, value in shell.items():
+            target.set(name, value)
+        for child in shell:
+            _put_in(target, child)
     try:
         restored = parse(root)
     except RemoteProtocolError as exc:

@@ -71,6 +71,7 @@ def to_jingle(
     sid = sid if sid is not None else description.origin.session_id
     kept = [from_string(each.value or "") for each in resolved.attributes if each.name == ELEMENT]
     told = [each for each in kept if isinstance(each, core.Group)]
+    reason = next((each for each in kept if isinstance(each, core.Reason)), None)
     shell = next((each for each in kept if isinstance(each, Jingle)), None)
     return Jingle(
         action=action,
@@ -81,10 +82,10 @@ def to_jingle(
         contents=contents,
         payloads=(
             *(_session_to_elements(resolved, sid) if whole else ()),
-            *(each for each in kept if not isinstance(each, (core.Reason, core.Group, Jingle))),
+            *(each for each in kept if each is not reason and not isinstance(each, (core.Group, Jingle))),
         ),
         extra_attributes=shell.extra_attributes if shell is not None else (),
-        reason=next((each for each in kept if isinstance(each, core.Reason)), None),
+        reason=reason,
     )
 
 
@@ -125,12 +126,11 @@ def from_jingle(jingle: Jingle, *, role: Role, offer: SessionDescription | None 
 
 def _unsaid(jingle: Jingle, extension: SdpSession) -> list[Element]:
     """Return what an action holds beside its contents, as far as SDP cannot say it."""
-    found: list[Element] = [each for each in jingle.payloads if each is not extension]
+    found: list[Element] = [jingle.reason] if jingle.reason is not None else []
+    found += [each for each in jingle.payloads if each is not extension]
     is_whole = PARTS.get(jingle.action) == (True, True)
     if not is_whole or any(each != core.Group.of(each.semantics, each.names) for each in jingle.groups):
         found += jingle.groups
-    if jingle.reason is not None:
-        found.append(jingle.reason)
     if jingle.extra_attributes:
         found.append(Jingle(action=jingle.action, sid=jingle.sid, extra_attributes=jingle.extra_attributes))
     return found

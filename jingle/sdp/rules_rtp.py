@@ -28,6 +28,11 @@ _vocabulary = lru_cache(maxsize=512)(word)
 """For names of codecs and feedback, of which there are few."""
 
 
+def says_nothing(parameter: rtp.Parameter) -> bool:
+    """Whether a format parameter has neither name nor value; SDP has no way to write it."""
+    return not (parameter.name or parameter.value or "").strip(SPACE)
+
+
 def _parameter(found: rtp.Parameter) -> rtp.Parameter | None:
     """Return a format parameter as SDP says it: trimmed, a bare value as a name; `None` for an empty one."""
     name, value = found.name, found.value

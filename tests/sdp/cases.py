@@ -25,7 +25,14 @@ INHERITED = (
     "extmap-allow-mixed",
 )
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
-STATIC = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000", "13": "CN/8000", "18": "G729/8000", "31": "H261/90000"}
+# RFC 3551 section 6.
+STATIC = {
+    **{"0": "PCMU/8000", "3": "GSM/8000", "4": "G723/8000", "5": "DVI4/8000", "6": "DVI4/16000", "7": "LPC/8000"},
+    **{"8": "PCMA/8000", "9": "G722/8000", "10": "L16/44100/2", "11": "L16/44100", "12": "QCELP/8000"},
+    **{"13": "CN/8000", "14": "MPA/90000", "15": "G728/8000", "16": "DVI4/11025", "17": "DVI4/22050"},
+    **{"18": "G729/8000", "25": "CelB/90000", "26": "JPEG/90000", "28": "nv/90000", "31": "H261/90000"},
+    **{"32": "MPV/90000", "33": "MP2T/90000", "34": "H263/90000"},
+}
 
 
 def texts() -> list[tuple[str, str]]:
@@ -163,9 +170,14 @@ def _candidate(part: ET.Element) -> None:
 def _payload_type(part: ET.Element) -> None:
     if part.get("channels") == "1":
         del part.attrib["channels"]  # XEP-0167 section 4
-    name, clockrate = STATIC.get(part.get("id", ""), "/").split("/")
-    if name and part.get("name", name) == name and "clockrate" not in part.attrib:
-        part.attrib |= {"name": name, "clockrate": clockrate}  # RFC 3551 section 6
+    # RFC 3551 section 6: what is not written of these goes without saying.
+    name, clockrate, *channels = STATIC.get(part.get("id", ""), "/").split("/")
+    if name and part.get("name", name).upper() == name.upper():
+        part.set("name", part.get("name", name))
+        if "clockrate" not in part.attrib:
+            part.set("clockrate", clockrate)
+            if channels:
+                part.set("channels", part.get("channels", channels[0]))
 
 
 def _description(part: ET.Element) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import event, given, settings
@@ -10,14 +12,22 @@ from hypothesis import strategies as st
 
 from jingle import sdp
 from jingle.elements.core import Action, Jingle, Role
-from jingle.elements.declare import from_string, serialize, to_string
+from jingle.elements.declare import from_string, parse, serialize, to_string
+from jingle.elements.model import REGISTRY
 from jingle.errors import RemoteProtocolError, SdpError
 
+from ..elements.cases import WIRE, XEP, known_elements
 from ..elements.strategies import models
 from .cases import session_meaning, texts
 from .strategies import descriptions
 
 TEXTS = [text for _, text in texts()]
+SESSIONS = [
+    ET.tostring(xml, encoding="unicode")
+    for path in (*XEP, *WIRE)
+    for xml in known_elements(path)
+    if xml.tag == "{urn:xmpp:jingle:1}jingle" and len(xml)
+]
 WITH_CONTENTS = [
     action for action in Action if action not in (Action.SESSION_INFO, Action.SESSION_TERMINATE, Action.SECURITY_INFO)
 ]
@@ -63,6 +73,59 @@ def test_jingle_to_sdp_to_jingle(jingle: Jingle, role: Role) -> None:
         return
     back = sdp.to_jingle(
         sdp.parse(text),
+        role=role,
+        action=jingle.action,
+        sid=jingle.sid,
+        initiator=jingle.initiator,
+        responder=jingle.responder,
+    )
+    assert session_meaning(serialize(back), role) == session_meaning(serialize(jingle), role)
+
+
+@st.composite
+def mutated_sessions(draw: st.DrawFn) -> ET.Element:
+    """A session that a client sent, with a few elements and attributes taken out, doubled, moved or added.
+
+    Nothing is added to what can only be there or not: for the models, what stands in a flag is its spelling.
+    """
+    root = ET.fromstring(draw(st.sampled_from(SESSIONS)))
+    for _ in range(draw(st.integers(1, 4))):
+        parts = list(root.iter())
+        part, other = draw(st.sampled_from(parts)), draw(st.sampled_from(parts))
+        match draw(st.sampled_from(["drop", "double", "move", "forget", "copy", "mark", "add"])):
+            case "drop" if len(part):
+                del part[draw(st.integers(0, len(part) - 1))]
+            case "double" if len(part) and part.tag in REGISTRY:
+                part.append(copy.deepcopy(part[draw(st.integers(0, len(part) - 1))]))
+            case "move" if len(other) and part.tag in REGISTRY:
+                part.append(copy.deepcopy(other[draw(st.integers(0, len(other) - 1))]))
+            case "forget" if part.attrib:
+                del part.attrib[draw(st.sampled_from(sorted(part.attrib)))]
+            case "copy" if part.attrib and other.attrib:
+                value = other.attrib[draw(st.sampled_from(sorted(other.attrib)))]
+                part.set(draw(st.sampled_from(sorted(part.attrib))), value)
+            case "mark" if part.tag in REGISTRY:
+                part.set(draw(st.sampled_from(["x", "{urn:x}y"])), draw(st.sampled_from(["", "1", "a b"])))
+            case "add" if part.tag in REGISTRY:
+                part.append(ET.fromstring("<foreign xmlns='urn:x'>text</foreign>"))
+    return root
+
+
+@settings(max_examples=120)
+@given(mutated_sessions(), st.sampled_from(Role))
+def test_a_mutated_session(xml: ET.Element, role: Role) -> None:
+    """What can be read and said in SDP comes back."""
+    try:
+        jingle = parse(xml)
+        assert isinstance(jingle, Jingle)
+        description = sdp.from_jingle(jingle, role=role)
+    except RemoteProtocolError:
+        event("refused")
+        return
+    if jingle.action not in WITH_CONTENTS:
+        return
+    back = sdp.to_jingle(
+        sdp.parse(sdp.format(description)),
         role=role,
         action=jingle.action,
         sid=jingle.sid,

@@ -417,6 +417,25 @@ def test_payload_types_of_one_number_and_raw_candidates_of_any_kind() -> None:
     assert jingle_of("\n".join(lines)).contents == source.contents
 
 
+def test_what_is_said_beside_the_second_of_two_that_are_alike_stays_with_it() -> None:
+    feedback = "<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='nack'{}/>"
+    kind = "<payload-type id='{}' name='{}' clockrate='90000'>{}</payload-type>"
+    jingle = audio(
+        kind.format(96, "VP8", feedback.format("") + "<parameter/>")
+        + kind.format(97, "VP9", feedback.format(" x='1'"))
+        + kind.format(96, "VP8", "")
+        + kind.format(98, "H264", feedback.format(" x='2'"))
+        + feedback.format(" x='3'")
+    )
+    text = sdp.format(sdp.from_jingle(jingle, role=Role.INITIATOR))
+    found = jingle_of(text).contents[0].description
+    assert found == jingle.contents[0].description
+    for place in ("9", "99999", "x"):
+        moved = jingle_of(text.replace(":place='2'", f":place='{place}'")).contents[0].description
+        assert isinstance(moved, rtp.RtpDescription)
+        assert len(moved.payload_types) == 4
+
+
 def test_sources_of_one_number_and_a_second_association_stay_as_they_are() -> None:
     source = "<source xmlns='urn:xmpp:jingle:apps:rtp:ssma:0' ssrc='1'><parameter name='{}' value='x'/></source>"
     jingle = audio(source.format("cname") + source.format("msid"))
