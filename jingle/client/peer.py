@@ -71,7 +71,7 @@ class Peer:
         self._lost: asyncio.Future[SignallingError] = asyncio.get_running_loop().create_future()
         self._listening = False
         pump.on_session = self._on_session
-        pump.on_proposal = self._on_proposal
+        pump.proposals.on_event = self._on_proposal
         pump.on_unavailable = self._on_unavailable
 
     @property

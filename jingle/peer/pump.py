@@ -7,29 +7,22 @@ sessions, so that a stanza is acknowledged before any work begins (XEP-0166 sect
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..applications.base import Discerning
-from ..elements.core import Content, Group, Jingle, Reason, ReasonCondition, Role
+from ..elements.core import Content, Group, Jingle, Role
 from ..elements.declare import Element
-from ..elements.initiation import Initiation, Propose
-from ..elements.messages import NoCopy, Receipt, ReceiptRequest, Store
 from ..errors import ApplicationFailed, LocalProtocolError, SignallingError
 from ..session import events
-from ..session import initiation_events as proposals
-from ..session.catch_up import CATCH_UP, MAX_STORED
 from ..session.contents import namespace_of
 from ..session.dispatcher import Dispatcher, bare
 from ..session.engine import Session
 from ..session.initiation import Initiations
-from ..session.proposal import ProposalState
-from ..signalling.binding import Binding, ReceivedMessage, Replier
+from ..signalling.binding import Binding, Replier
 from ..signalling.discovery import Discovery
 from ..signalling.services import ExternalServices
 from ..transports.addresses import AddressWatch
@@ -39,12 +32,11 @@ from .content import LiveContent, MakeTransport, protection
 from .events import Event, EventHandler, path_fields
 from .live import LiveSession
 from .policy import Policy
+from .proposing import Proposals
 
 log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL = 5.0
-PROPOSE_ID = "jm-propose-"
-"""What the ids of proposing messages begin with; Conversations recognises receipts by it, and so do we."""
 
 ApplicationFactory = Callable[[LiveSession, Content], Any]
 
@@ -56,7 +48,7 @@ class Pump:
         sessions: The live sessions, by the engine's side of each.
         addresses: Tells when the addresses of this machine change.
         on_session: Called with each session that a peer initiates, once it is acknowledged and running.
-        on_proposal: Called with everything about proposals that is not a message to send.
+        proposals: The calls that are proposed before their sessions.
         on_unavailable: Called with the full JID of whoever goes offline, after its sessions were ended.
     """
 
@@ -92,18 +84,16 @@ class Pump:
         self._is_closed = False
         self._shown: set[str] = set()
         self._early: dict[tuple[str, str], list[tuple[str, Element]]] = {}
-        self._catching_up: dict[str, asyncio.TimerHandle] = {}
         self.on_session: Callable[[LiveSession, events.SessionInitiated], None] = lambda live, event: live.terminate(
             "busy"
         )
-        self.on_proposal: Callable[[proposals.InitiationEvent], None] = lambda event: None
         self.on_unavailable: Callable[[str], None] = lambda jid: None
         self._on_event = on_event
         self.dispatcher = Dispatcher(local=binding.local, may_reach=policy, understands=self._understands)
-        self.initiations = Initiations(local=binding.local, may_reach=policy)
+        self.proposals = Proposals(binding, policy, self.emit)
         binding.may_reach = self.may_reach
         binding.on_jingle = self._receive_jingle
-        binding.on_message = self._receive_message
+        binding.on_message = self.proposals.receive
         binding.on_unavailable = self._receive_unavailable
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep(), name="jingle sweep")
 
@@ -134,8 +124,7 @@ class Pump:
         """End every session and wait until they are freed; nothing can be begun any more."""
         self._is_closed = True
         self._sweeper.cancel()
-        while self._catching_up:
-            self._catching_up.popitem()[1].cancel()
+        self.proposals.close()
         await asyncio.gather(self._sweeper, return_exceptions=True)
         await asyncio.gather(*(live.close("gone") for live in list(self.sessions.values())))
         self.addresses.close()
@@ -382,86 +371,22 @@ class Pump:
 
     # Proposals (XEP-0353)
 
+    @property
+    def initiations(self) -> Initiations:
+        """What is proposed at the moment."""
+        return self.proposals.machine
+
     def act(self, call: Callable[[Initiations], Any]) -> None:
         """Call a method of the proposals' machine and carry out what follows.
 
         Raises:
             LocalProtocolError: The machine forbids it.
         """
-        call(self.initiations)
-        self._carry_out_proposals()
+        self.proposals.act(call)
 
     def finish(self, sid: str, reason: str) -> None:
         """Tell all devices of both sides that a session which was proposed is over (section 3.7)."""
-        condition = ReasonCondition.SUCCESS if reason == "success" else ReasonCondition.EXPIRED
-        if self.initiations.state(sid) is not None:
-            with contextlib.suppress(LocalProtocolError):  # it never proceeded
-                self.act(lambda machine: machine.finish(sid, Reason(condition=condition)))
-
-    def _receive_message(self, message: ReceivedMessage) -> None:
-        if message.error is not None:
-            self._receive_bounce(message)
-            return
-        for payload in message.payloads:
-            if isinstance(payload, Initiation):
-                self.initiations.receive(
-                    payload,
-                    sender=message.sender,
-                    recipient=message.recipient,
-                    now=time.monotonic(),
-                    age=message.age,
-                    is_archived=message.is_archived,
-                )
-                if isinstance(payload, Propose) and (message.age or message.is_archived):
-                    self._catch_up_on(payload.id, message)
-            elif isinstance(payload, Receipt) and payload.id.startswith(PROPOSE_ID) and message.carbon is None:
-                # Conversations tells by a receipt what others tell by <ringing/>.
-                self.on_proposal(proposals.RingingReceived(id=payload.id.removeprefix(PROPOSE_ID), peer=message.sender))
-        self._carry_out_proposals(message)
-
-    def _catch_up_on(self, id: str, message: ReceivedMessage) -> None:
-        """See what became of a proposal that was stored on the way, once what followed it has come."""
-
-        def look() -> None:
-            self._catching_up.pop(id, None)
-            self.initiations.sweep(time.monotonic())
-            self._carry_out_proposals(message)
-
-        if id not in self._catching_up and len(self._catching_up) < MAX_STORED:
-            self._catching_up[id] = asyncio.get_running_loop().call_later(CATCH_UP, look)
-
-    def _receive_bounce(self, message: ReceivedMessage) -> None:
-        if message.id.startswith(PROPOSE_ID):
-            self.act(lambda machine: machine.bounced(message.id.removeprefix(PROPOSE_ID), message.sender))
-
-    def _carry_out_proposals(self, cause: ReceivedMessage | None = None) -> None:
-        for event in self.initiations.take_events():
-            match event:
-                case proposals.SendMessage(to=to, element=element, private=private):
-                    self._send_initiation(to, element, private=private)
-                case events.CallerRefused(peer=peer):
-                    self.emit("refused", peer=peer, reason="not-allowed")
-                case proposals.Incoming():
-                    self.on_proposal(event)
-                    # To whoever asks, a receipt says what <ringing/> says: none of it where nobody rings.
-                    if cause is not None and self.initiations.state(event.id) is ProposalState.RINGING:
-                        self._acknowledge(cause)
-                case _:
-                    self.on_proposal(event)
-
-    def _send_initiation(self, to: str, element: Initiation, *, private: bool) -> None:
-        name = type(element).NAME
-        id = f"jm-{name}-{element.id}" if name in ("propose", "proceed") else f"jm-{name}-{uuid.uuid4().hex[:12]}"
-        # Section 3; and QXmpp takes no message that is not to be stored.
-        beside: list[Element] = [Store(), *([NoCopy()] if private else [])]
-        if name == "propose":
-            beside.append(ReceiptRequest())
-        self.binding.send_message(to, [element, *beside], id=id)
-
-    def _acknowledge(self, message: ReceivedMessage) -> None:
-        """A receipt beside `<ringing/>`, for clients that know no other sign (XEP-0184)."""
-        if message.id and any(isinstance(payload, ReceiptRequest) for payload in message.payloads):
-            self.binding.send_message(message.sender, [Receipt(id=message.id), Store()], id=uuid.uuid4().hex)
+        self.proposals.finish(sid, reason)
 
     async def _sweep(self) -> None:
         while True:

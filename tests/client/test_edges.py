@@ -183,7 +183,7 @@ async def test_their_proposal_comes_behind_their_rejection(world: World) -> None
     ours = asyncio.ensure_future(_wait(alice.call("bob@localhost", audio=jingle.Tone())))
     await eventually(lambda: any(alice.pump.initiations.state(id) for id in alice.outgoing))
     rejection = Reject(id=next(iter(alice.outgoing)), reason=None, tie_break=True)
-    alice.pump._receive_message(
+    alice.pump.proposals.receive(
         ReceivedMessage(sender=bob.jid, recipient=alice.jid, id="m", type="chat", payloads=(rejection,))
     )
     theirs = await bob.call("alice@localhost", audio=jingle.Tone())
@@ -203,7 +203,7 @@ async def test_the_peer_says_that_it_has_finished(
     offer = await next_offer(bob)
     call = await offer.accept() if proceeded else None
     finish = Finish(id=offer.sid, reason=Reason(condition=ReasonCondition.CONNECTIVITY_ERROR), migrated=None)
-    bob.pump._receive_message(
+    bob.pump.proposals.receive(
         ReceivedMessage(sender=alice.jid, recipient=bob.jid, id="m", type="chat", payloads=(finish,))
     )
     assert await reasons(world, "bob") == [["connectivity-error"]]

@@ -172,7 +172,7 @@ def others(bob: jingle.Peer, number: str) -> None:
         bob.pump.discovery._take_presence(presence)
     for call in range(5):
         propose = Propose(id=f"{number}-{call}", descriptions=(RtpDescription(media="audio"),))
-        bob.pump._receive_message(
+        bob.pump.proposals.receive(
             ReceivedMessage(
                 sender="alice@localhost/x",
                 recipient="bob@localhost",

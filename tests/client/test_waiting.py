@@ -11,7 +11,7 @@ import pytest
 import jingle
 from jingle.elements.initiation import Propose, Retract
 from jingle.elements.rtp import RtpDescription
-from jingle.peer import pump as pump_module
+from jingle.peer import proposing
 from jingle.session import catch_up
 from jingle.signalling.binding import ReceivedMessage
 from tests.client.conftest import World
@@ -148,14 +148,14 @@ async def test_a_device_that_takes_the_call_and_is_gone(world: World) -> None:
 
 
 def stored(peer: jingle.Peer, element: Any, sender: str, **how: Any) -> None:
-    peer.pump._receive_message(
+    peer.pump.proposals.receive(
         ReceivedMessage(sender=sender, recipient="bob@localhost", id="m1", type="chat", payloads=(element,), **how)
     )
 
 
 @pytest.mark.parametrize("how", [{"age": 7200.0}, {"age": 7200.0, "is_archived": True}])
 async def test_a_call_of_two_hours_ago(world: World, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]) -> None:
-    for module in (pump_module, catch_up):
+    for module in (proposing, catch_up):
         monkeypatch.setattr(module, "CATCH_UP", 0.05)
     bob = await world.peer("bob")
     bob.listen()

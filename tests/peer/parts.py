@@ -357,7 +357,7 @@ async def stage(
     it = Stage(pump, binding, happened)
     set_up.append(it)
     pump.on_session = lambda live, event: it.sessions.append(live)
-    pump.on_proposal = it.proposed.append
+    pump.proposals.on_event = it.proposed.append
     pump.on_unavailable = it.gone.append
     yield it
     await pump.aclose()

@@ -11,6 +11,7 @@ from jingle.elements.core import Action, Reason, ReasonCondition
 from jingle.elements.initiation import Accept, Finish, Proceed, Propose, Reject, Retract, Ringing
 from jingle.elements.messages import NoCopy, Receipt, ReceiptRequest, Store
 from jingle.errors import LocalProtocolError
+from jingle.peer import proposing
 from jingle.peer import pump as module
 from jingle.peer.events import Event
 from jingle.peer.policy import Policy
@@ -175,7 +176,7 @@ async def test_a_proposal_that_rings_gets_a_receipt(it: Stage) -> None:
         if isinstance(event, proposals.Incoming):
             it.pump.act(lambda machine: machine.ring(event.id))
 
-    it.pump.on_proposal = ring
+    it.pump.proposals.on_event = ring
     it.message(PROPOSE, ReceiptRequest(), id="m7")
     assert [payloads for _, payloads, _ in it.binding.messages] == [
         [Ringing(id="p1"), Store()],
@@ -191,7 +192,7 @@ async def test_a_proposal_that_does_not_ring_gets_none(it: Stage) -> None:
 
 
 async def test_a_receipt_that_nobody_asked_for(it: Stage) -> None:
-    it.pump.on_proposal = lambda event: it.pump.act(lambda machine: machine.ring("p1"))
+    it.pump.proposals.on_event = lambda event: it.pump.act(lambda machine: machine.ring("p1"))
     it.message(PROPOSE, id="m7")
     assert it.initiations() == [(PEER, Ringing)]
     assert len(it.binding.messages) == 1
@@ -199,7 +200,7 @@ async def test_a_receipt_that_nobody_asked_for(it: Stage) -> None:
 
 @pytest.mark.parametrize("is_archived", [False, True])
 async def test_an_old_proposal_rings_no_more(it: Stage, monkeypatch: pytest.MonkeyPatch, is_archived: bool) -> None:
-    monkeypatch.setattr(module, "CATCH_UP", 0.0)
+    monkeypatch.setattr(proposing, "CATCH_UP", 0.0)
     monkeypatch.setattr(catch_up, "CATCH_UP", 0.0)
     it.message(PROPOSE, age=3600.0, is_archived=is_archived)
     assert it.proposed == []
@@ -210,9 +211,9 @@ async def test_an_old_proposal_rings_no_more(it: Stage, monkeypatch: pytest.Monk
 
 
 async def test_a_stored_proposal_that_rings_gets_a_receipt_too(it: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CATCH_UP", 0.0)
+    monkeypatch.setattr(proposing, "CATCH_UP", 0.0)
     monkeypatch.setattr(catch_up, "CATCH_UP", 0.0)
-    it.pump.on_proposal = lambda event: it.pump.act(lambda machine: machine.ring("p1"))
+    it.pump.proposals.on_event = lambda event: it.pump.act(lambda machine: machine.ring("p1"))
     it.message(PROPOSE, ReceiptRequest(), id="m7", age=2.0)
     assert it.binding.messages == []
     await asyncio.sleep(0.02)
