@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import slixmpp
 
 import jingle
 from jingle.demo import LoopbackServer
+
+from .media.helpers import pitch, read, sine, until_heard
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = sorted((ROOT / "samples").glob("*/*.py"))
@@ -106,18 +107,9 @@ async def world() -> AsyncIterator[World]:
         yield World(server, stack)
 
 
-async def pitch(call: jingle.Call, hertz: float) -> None:
-    """Wait until this frequency is the strongest of what is heard for a fifth of a second."""
+async def hears(call: jingle.Call, hertz: float) -> None:
     async with asyncio.timeout(15):
-        heard = np.zeros(0)
-        async for frame in call.audio:
-            heard = np.append(heard, frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0])
-            size = frame.sample_rate // 5
-            if len(heard) >= size:
-                heard = heard[-size:]
-                spectrum = np.abs(np.fft.rfft(heard * np.hanning(size)))
-                if np.abs(heard).mean() > 100 and abs(float(np.argmax(spectrum)) * 5 - hertz) <= 10:
-                    return
+        await until_heard(call.audio, hertz)
 
 
 async def test_echo_bot(world: World) -> None:
@@ -126,7 +118,7 @@ async def test_echo_bot(world: World) -> None:
     alice, carol = await world.online("alice"), await world.online("carol")
     async with alice.call("bob@localhost", audio=jingle.Tone(500)) as first:
         async with carol.call("bob@localhost", audio=jingle.Tone(700)) as second:
-            await asyncio.gather(pitch(first, 500), pitch(second, 700))
+            await asyncio.gather(hears(first, 500), hears(second, 700))
     await bot.line("has hung up")
 
 
@@ -134,23 +126,20 @@ async def test_answering_machine(world: World, tmp_path: Path) -> None:
     greeting, messages = tmp_path / "greeting.wav", tmp_path / "messages"
     with wave.open(str(greeting), "wb") as file:
         file.setparams((1, 2, 48000, 0, "NONE", ""))
-        file.writeframes((8000 * np.sin(np.arange(48000) * 2 * np.pi * 300 / 48000)).astype(np.int16).tobytes())
+        file.writeframes(sine(300, 1).tobytes())
     exchanged: dict[str, str] = {"jingle/demo/hello.ogg": str(greeting), "messages": str(messages)}
     machine = await world.start("answering_machine", **exchanged)
     await machine.line("is online")
     alice = await world.online("alice")
     async with alice.call("bob@localhost", audio=jingle.Tone(500)) as call:
-        await pitch(call, 300)
-        await pitch(call, 1000)
+        await hears(call, 300)
+        await hears(call, 1000)
         await call.wait(1.5)
     recorded = Path((await machine.line("recorded (.*)"))[1])
     assert recorded.parent == messages
-    with wave.open(str(recorded), "rb") as file:
-        rate = file.getframerate()
-        assert file.getnframes() > 0.5 * rate
-        samples = np.frombuffer(file.readframes(rate // 2), np.int16)[:: file.getnchannels()].astype(float)
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-    assert np.argmax(spectrum) * rate / len(samples) == pytest.approx(500, abs=5)
+    _, signal = read(recorded)
+    assert len(signal) > 24_000
+    assert pitch(signal[:24_000]) == pytest.approx(500, abs=5)
 
 
 async def test_dtmf_menu(world: World) -> None:
@@ -160,9 +149,9 @@ async def test_dtmf_menu(world: World) -> None:
     async with alice.call("bob@localhost", audio=jingle.Silence()) as call:
         await call.send_dtmf("1")
         await menu.line("presses 1")
-        await pitch(call, 440)
+        await hears(call, 440)
         await call.send_dtmf("2")
-        await pitch(call, 880)
+        await hears(call, 880)
         await call.send_dtmf("#")
         ending = await call.wait(5)
         assert ending is not None
@@ -189,7 +178,7 @@ async def test_slixmpp_bot(world: World) -> None:
     offer = await asyncio.wait_for(anext(alice.incoming()), 10)
     assert isinstance(offer, jingle.IncomingCall)
     async with offer.accept(audio=jingle.Silence()) as call:
-        await pitch(call, 440)
+        await hears(call, 440)
     assert await asyncio.wait_for(answers.get(), 10) == "You have hung up: success."
 
 
@@ -218,7 +207,7 @@ async def test_bridge(world: World) -> None:
         offer = await anext(peer.incoming())
         assert isinstance(offer, jingle.IncomingCall)
         async with offer.accept(audio=jingle.Tone(own)) as call:
-            await pitch(call, other)
+            await hears(call, other)
 
     alice.listen()
     carol.listen()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncIterable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -55,6 +55,21 @@ def pitch(signal: Signal, rate: int = 48_000) -> float:
     """The loudest frequency in Hz."""
     spectrum = np.abs(np.fft.rfft(signal * np.hanning(len(signal))))
     return float(np.argmax(spectrum)) * rate / len(signal)
+
+
+async def until_heard(frames: AsyncIterable[Frame], hertz: float) -> None:
+    """Wait until this frequency is the loudest for a fifth of a second; the frames have to follow each other."""
+    waiting: list[Frame] = []
+    async for frame in frames:
+        assert isinstance(frame, AudioFrame)
+        waiting.append(frame)
+        signal, size = joined(waiting), frame.sample_rate // 5
+        if len(signal) < size:
+            continue
+        waiting.pop(0)
+        if np.abs(signal).mean() > 100 and abs(pitch(signal, frame.sample_rate) - hertz) <= 10:
+            return
+    raise AssertionError(f"{hertz} Hz were not heard until the end")
 
 
 def likeness(sent: Signal, heard: Signal) -> tuple[float, float]:
