@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import jingle
+from tests.client.test_calls import next_offer
 from tests.servers.loopback import Loopback
 
 from .commands import Command
@@ -47,14 +48,6 @@ async def hears(call: jingle.Call) -> None:
     await eventually(lambda: call.stats()["audio"].packets_received > before + 10)
 
 
-async def next_call(peer: jingle.Peer) -> jingle.IncomingCall:
-    async with asyncio.timeout(10):
-        async for offer in peer.incoming():
-            assert isinstance(offer, jingle.IncomingCall)
-            return offer
-    raise AssertionError
-
-
 async def received_pictures(command: Command) -> int:
     """What the next `stats` of a command say about pictures; as many as it says."""
     seen = len(command.told("stats"))
@@ -76,7 +69,7 @@ async def test_pictures_come_and_go_in_a_call_with_a_command(world: World, peers
         alice = await peers.start("alice")
         alice.listen()
         command = await world.call("--play", "tone", to=alice.jid, as_jid=world.bob)
-        call = await (await next_call(alice)).accept(audio=jingle.Tone())
+        call = await (await next_offer(alice)).accept(audio=jingle.Tone())
     await call.add_video(card())
     added = await command.event("media", state="added")
     assert (added["medium"], added["sends"], added["receives"]) == ("video", False, True)
@@ -102,7 +95,7 @@ async def test_both_add_and_remove_at_the_same_moment(world: World, peers: Peers
     alice, bob = await peers.start("alice"), await peers.start("bob")
     bob.listen()
     calling = asyncio.ensure_future(alice.call(bob.jid, audio=jingle.Tone()).__aenter__())
-    theirs = await (await next_call(bob)).accept(audio=jingle.Tone())
+    theirs = await (await next_offer(bob)).accept(audio=jingle.Tone())
     ours = await calling
     for _ in range(3):
         await asyncio.gather(ours.add_video(card()), theirs.add_video(card()))
@@ -121,7 +114,7 @@ async def test_an_added_picture_is_refused_and_the_call_goes_on(world: World, pe
     alice, bob = await peers.start("alice"), await peers.start("bob")
     bob.listen()
     calling = asyncio.ensure_future(alice.call(bob.jid, audio=jingle.Tone()).__aenter__())
-    theirs = await (await next_call(bob)).accept(audio=jingle.Tone())
+    theirs = await (await next_offer(bob)).accept(audio=jingle.Tone())
     ours = await calling
     theirs.on_added = lambda added: added.decline()
     for call in (ours, theirs):

@@ -35,6 +35,14 @@ async def told_of_it(events: list[jingle.Event], count: int) -> list[tuple[str, 
     return told_network(events)
 
 
+async def called(peer: jingle.Peer, client: BrowserClient, video: jingle.Source | None = None) -> jingle.Call:
+    """A call of ours to the browser, with our tone and these pictures."""
+    calling = asyncio.ensure_future(peer.call(client.jid, audio=jingle.Tone(440), video=video).__aenter__())
+    await client.event("incoming")
+    client.do("accept", media=["audio"] if video is None else ["audio", "video"])
+    return await calling
+
+
 async def test_the_browser_restarts(world: World, alice: BrowserClient) -> None:
     """Only initiators do: new credentials and no candidates, these follow one by one; Chromium has to check first."""
     command, jid = await answering(world, "--once", "--trace", "trace")
@@ -52,10 +60,7 @@ async def test_the_browser_restarts(world: World, alice: BrowserClient) -> None:
 
 async def test_we_restart(world: World, alice: BrowserClient, bob: tuple[jingle.Peer, list[jingle.Event]]) -> None:
     peer, told = bob
-    calling = asyncio.ensure_future(peer.call(alice.jid, audio=jingle.Tone(440)).__aenter__())
-    await alice.event("incoming")
-    alice.do("accept", media=["audio"])
-    call = await calling
+    call = await called(peer, alice)
     await assert_heard_there(alice)
     await call.restart_ice()
     assert await told_of_it(told, 2) == [("restarting", "asked"), ("restarted", "asked")]
@@ -71,11 +76,7 @@ async def test_we_restart_what_sound_and_pictures_share(
 ) -> None:
     """One restart, told in one stanza for both contents: the browser looks at the first of a stanza only."""
     peer, told = bob
-    card = jingle.TestCard(320, 240)
-    calling = asyncio.ensure_future(peer.call(alice.jid, audio=jingle.Tone(440), video=card).__aenter__())
-    await alice.event("incoming")
-    alice.do("accept", media=["audio", "video"])
-    call = await calling
+    call = await called(peer, alice, jingle.TestCard(320, 240))
     before = await assert_heard_there(alice)
     await call.restart_ice()
     assert await told_of_it(told, 2) == [("restarting", "asked"), ("restarted", "asked")]
@@ -110,10 +111,7 @@ async def test_the_browser_takes_no_pictures_later(
 ) -> None:
     """It acknowledges a content-add and rejects it, refuses a content-modify, and the call goes on."""
     peer, told = bob
-    calling = asyncio.ensure_future(peer.call(alice.jid, audio=jingle.Tone(440)).__aenter__())
-    await alice.event("incoming")
-    alice.do("accept", media=["audio"])
-    call = await calling
+    call = await called(peer, alice)
     await assert_heard_there(alice)
     with pytest.raises(jingle.ApplicationFailed):
         await call.add_video(jingle.TestCard(160, 120))
