@@ -93,7 +93,10 @@ async def test_what_was_sent_before_closing_arrives(kind: type[DataChannelTransp
 async def test_closing_waits_for_nobody_who_does_not_read(kind: type[DataChannelTransport]) -> None:
     async with streams(kind) as (ours, theirs):
         sending = asyncio.ensure_future(send_all(ours, NOISE * 6))
-        await asyncio.sleep(0.2)
+        # Until there is more on its way than the other side takes unread; less would arrive, and end as it should.
+        fits = WINDOW + FRAGMENT + OVERHEAD
+        while theirs.statistics.bytes_held + ours.statistics.bytes_queued <= fits:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         async with asyncio.timeout(4):
             await ours.aclose()
         with pytest.raises(TransportFailed):
