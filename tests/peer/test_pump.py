@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jingle.elements.core import Action, Reason, ReasonCondition
+from jingle.elements.core import Action, Reason, ReasonCondition, Role
 from jingle.elements.initiation import Accept, Finish, Proceed, Propose, Reject, Retract, Ringing
 from jingle.elements.messages import NoCopy, Receipt, ReceiptRequest, Store
 from jingle.errors import LocalProtocolError
@@ -17,7 +17,7 @@ from jingle.peer.events import Event
 from jingle.peer.policy import Policy
 from jingle.session import catch_up
 from jingle.session import initiation_events as proposals
-from tests.peer.parts import OWN, PEER, Stage, settle, stage
+from tests.peer.parts import OWN, PEER, FakeTransport, Stage, settle, stage
 from tests.session.helpers import SID, content, description, jingle, transport
 
 STRANGER = "mallory@elsewhere.example/x"
@@ -294,3 +294,31 @@ async def test_proposals_that_nobody_answers_are_swept(monkeypatch: pytest.Monke
         it.message(PROPOSE)
         await asyncio.sleep(0.2)
         assert [type(event) for event in it.proposed] == [proposals.Incoming, proposals.Retracted]
+
+
+# From whom addresses are kept
+
+
+async def is_relay_only(it: Stage, peer: str, sid: str) -> bool:
+    """Whether a transport that is made now would reveal no address."""
+    transport = it.pump.transports_of(Role.INITIATOR, peer, sid, "more")(FakeTransport)
+    assert isinstance(transport, FakeTransport)
+    await transport.aclose()
+    return transport.context.options.relay_only
+
+
+async def test_strangers_see_no_address(it: Stage) -> None:
+    friend = next(iter(it.binding.contacts))
+    for is_asked_for in (False, True):
+        it.pump.hide_from_strangers = is_asked_for
+        assert await is_relay_only(it, STRANGER, "s9") is is_asked_for
+        assert not await is_relay_only(it, f"{friend}/phone", "s9")
+
+
+async def test_a_hidden_session_stays_hidden(it: Stage) -> None:
+    """What is added to it later, or takes the place of a transport, is made without addresses too."""
+    live = await it.initiated("voice")
+    assert not await is_relay_only(it, *live.origin)
+    live.is_hidden = True
+    assert await is_relay_only(it, *live.origin)
+    assert not await is_relay_only(it, PEER, "another")
