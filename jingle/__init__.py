@@ -5,37 +5,8 @@ async with jingle.connect("alice@example.org", "secret") as me:
         await call.record("bob.wav")
 """
 
-from .client import (
-    DEFAULT_TRANSPORTS,
-    AddedMedia,
-    Bridge,
-    Call,
-    Camera,
-    Ending,
-    Event,
-    File,
-    FileResult,
-    Frames,
-    IncomingCall,
-    IncomingFile,
-    IncomingRequest,
-    Microphone,
-    Offer,
-    Opening,
-    Peer,
-    Screen,
-    Silence,
-    Sink,
-    Source,
-    Speaker,
-    TestCard,
-    Thumbnail,
-    Tone,
-    Transfer,
-    Transfers,
-    connect,
-    parse_ice_server,
-)
+from typing import TYPE_CHECKING, Any
+
 from .errors import (
     ApplicationFailed,
     JingleError,
@@ -47,6 +18,39 @@ from .errors import (
     SignallingError,
     TransportFailed,
 )
+
+if TYPE_CHECKING:
+    from .client import (
+        DEFAULT_TRANSPORTS,
+        AddedMedia,
+        Bridge,
+        Call,
+        Camera,
+        Ending,
+        Event,
+        File,
+        FileResult,
+        Frames,
+        IncomingCall,
+        IncomingFile,
+        IncomingRequest,
+        Microphone,
+        Offer,
+        Opening,
+        Peer,
+        Screen,
+        Silence,
+        Sink,
+        Source,
+        Speaker,
+        TestCard,
+        Thumbnail,
+        Tone,
+        Transfer,
+        Transfers,
+        connect,
+        parse_ice_server,
+    )
 
 __all__ = [
     "DEFAULT_TRANSPORTS",
@@ -88,3 +92,16 @@ __all__ = [
     "connect",
     "parse_ice_server",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what goes online when it is first asked for (PEP 562): codecs and the like take most of a second."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import client
+
+    return getattr(client, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+
 import click
 
-from .answer import answer
-from .call import call
-from .convert import convert
-from .demo import demo
-from .devices import devices
-from .doctor import doctor
-from .receive import receive
-from .send import send
-from .server import server
+COMMANDS = ("call", "answer", "send", "receive", "convert", "doctor", "devices", "server", "demo")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Imports a command when it is needed: some bring codecs and more, and that takes its time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jingle-toolkit", prog_name="jingle")
 def main() -> None:
     """Voice calls and files over XMPP with Jingle, from the command line.
@@ -27,7 +34,3 @@ def main() -> None:
       jingle answer --jid bob@example.org --password SECRET --record heard.wav
       jingle call bob@example.org --jid alice@example.org --password SECRET --play hello.ogg
     """
-
-
-for command in (call, answer, send, receive, convert, doctor, devices, server, demo):
-    main.add_command(command)

@@ -19,7 +19,7 @@ from ..peer.live import LiveSession
 from ..peer.pump import Pump
 from ..signalling.binding import Binding
 from .opening import Opening
-from .session import tell_begun, tell_the_end
+from .session import tell_about_files
 from .thumbnails import offered_thumbnail
 from .transfer import Transfer, hooks_of
 
@@ -236,9 +236,8 @@ class IncomingFiles:
             elif isinstance(content.application, RequestedFile):
                 self.files.append(IncomingRequest(self, name, content.application))
         self._undecided = set(live.contents)
-        tell_the_end(self._pump, live, "file")
+        tell_about_files(self._pump, live, self.description)
         live.ended.add_done_callback(lambda _: self._withdraw())
-        tell_begun(self._pump, live, lambda: self.description)
 
     @property
     def binding(self) -> Binding:

@@ -28,7 +28,7 @@ from ..signalling.binding import address
 from ..signalling.discovery import NS_JINGLE, able_devices
 from ..transports.base import Kind
 from ..transports.selection import common_precondition
-from .session import tell_begun, tell_the_end, until_accepted
+from .session import tell_about_files, until_accepted
 from .thumbnails import describe
 from .transfer import Transfer, Transfers, hooks_of
 
@@ -131,14 +131,12 @@ class FileSession:
         for name, each in applications.items():
             contents.append(self._content(device, features, name, each, senders, contents))
         live = self._live = await pump.initiate(device, self.id, contents, is_hidden=self._relay_only)
-        tell_the_end(
+        tell_about_files(
             pump,
             live,
-            "file",
+            [{"name": each.name, "size": each.size} for each in files],
             unless=lambda ending: not is_last and ending.reason == BUSY and live.accepted.cancelled(),
         )
-        told = [{"name": each.name, "size": each.size} for each in files]
-        tell_begun(pump, live, lambda: told)
         try:
             await until_accepted(live, self._accept_timeout)
         except asyncio.CancelledError:

@@ -148,13 +148,20 @@ def tell_connected(pump: Pump, live: LiveSession, content: LiveContent, setup: f
     )
 
 
-def tell_begun(pump: Pump, live: LiveSession, files: Callable[[], Any]) -> None:
-    """Emit `connected` for a session about files once the first of them is on its way: the others need not be."""
+def tell_about_files(
+    pump: Pump,
+    live: LiveSession,
+    files: Sequence[dict[str, object]],
+    *,
+    unless: Callable[[Ending], bool] = lambda ending: False,
+) -> None:
+    """Emit `connected` once the first of a session's files is on its way, and `ended` as `tell_the_end` does."""
 
     def begun(done: asyncio.Future[tuple[LiveContent, float]]) -> None:
         if not done.cancelled():
-            tell_connected(pump, live, *done.result(), kind="file", files=files())
+            tell_connected(pump, live, *done.result(), kind="file", files=files)
 
+    tell_the_end(pump, live, "file", unless=unless)
     live.begun.add_done_callback(begun)
 
 

@@ -127,7 +127,12 @@ def zygote() -> Iterator[Zygote]:
 
 def serve(connection: socket.socket) -> None:
     """Fork for each request until the other end closes; returns in each child too, as its own end."""
-    from jingle.cli.main import main
+    import click
+
+    from jingle.cli.main import COMMANDS, main
+
+    context = click.Context(main)
+    assert all(main.get_command(context, name) is not None for name in COMMANDS)  # each is imported when it is needed
 
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     waker, wakened = socket.socketpair()
