@@ -269,6 +269,10 @@ def test_one_attribute_may_hold_two_fields() -> None:
             from_string(extension.format(id))
 
 
+def test_a_model_of_values_that_were_checked_already() -> None:
+    assert machinery.unchecked(PayloadType, id=1, name="x") == PayloadType(id=1, name="x")
+
+
 def test_words_of_a_vocabulary_are_shared_as_long_as_they_are_short_and_few(monkeypatch: pytest.MonkeyPatch) -> None:
     feedback = "<rtcp-fb xmlns='urn:xmpp:jingle:apps:rtp:rtcp-fb:0' type='{}'/>"
 
