@@ -18,7 +18,7 @@ from .binding import NS_STANZAS
 
 
 def hide_from_strangers(xmpp: ClientXMPP, may_see: Callable[[str], bool]) -> None:
-    """Answer every request of a stranger as the server does for a client that is not there, and no probe.
+    """Answer every request of a stranger as the server does for a client that is not there, and see no presence.
 
     Nobody is let into the roster, which is for the user to decide, perhaps in another client.
 
@@ -37,7 +37,8 @@ def hide_from_strangers(xmpp: ClientXMPP, may_see: Callable[[str], bool]) -> Non
         if isinstance(stanza, Iq) and _is_request(stanza) and is_stranger(stanza["from"]):
             _reply_for_the_server(stanza)
             return None
-        if isinstance(stanza, Presence) and stanza["type"] == "probe" and is_stranger(stanza["from"]):
+        if isinstance(stanza, Presence) and is_stranger(stanza["from"]):
+            # slixmpp would answer a probe, and keep an entry for everybody who ever showed himself to us.
             return None
         return stanza
 

@@ -330,6 +330,21 @@ async def test_nobody_gets_into_the_roster_by_asking(world: World) -> None:
     assert not bob.pump.binding.is_contact("carol@localhost")
 
 
+async def test_strangers_who_show_themselves_take_no_room(world: World) -> None:
+    """Whoever runs a server can have as many addresses as he likes."""
+    bob = await world.peer("bob")
+    xmpp = bob.pump.binding.xmpp
+    known = len(xmpp.client_roster.keys())
+    for number in range(500):
+        presence = f"<presence xmlns='jabber:client' from='spy{number}@elsewhere.example/{number}'/>"
+        xmpp._spawn_event(ET.fromstring(presence))
+    await asyncio.sleep(0.1)
+    assert len(xmpp.client_roster.keys()) == known
+    assert not any("elsewhere" in jid for jid in bob.pump.discovery._online)
+    alice = await world.peer("alice")
+    await eventually(lambda: alice.jid in bob.pump.discovery._online)
+
+
 async def test_the_trace_shows_strangers_too(world: World, tmp_path: Path) -> None:
     bob = await world.peer("bob", trace=tmp_path / "trace")
     async with stranger(world) as carol:
