@@ -29,7 +29,10 @@ class Clip:
 
     size: tuple[int, int]
     flashes: list[float]
-    """When each began."""
+    """When each was first seen."""
+
+    before: list[float]
+    """When it was last seen not to be there, which is long before where pictures were left out."""
 
     beeps: list[float]
     codecs: tuple[str, str]
@@ -40,9 +43,17 @@ class Clip:
         return (len(self.times) - 1) / (self.times[-1] - self.times[0])
 
     def offsets(self) -> list[float]:
-        """By how many seconds each flash is later than its beep; those at the edges may have none."""
-        nearest = [(flash - beep, flash) for flash in self.flashes for beep in self.beeps if abs(flash - beep) < 0.5]
-        return [offset for offset, _ in nearest]
+        """By how many seconds each flash is later than its beep; those at the edges may have none.
+
+        The clip tells of each flash that it began between two pictures: what is counted is how far the beep is from
+        that while. On a busy machine pictures are left out, and those before and after still have to be in step.
+        """
+        found = []
+        for before, flash in zip(self.before, self.flashes, strict=True):
+            found += [
+                max(before - beep, 0.0) + min(flash - beep, 0.0) for beep in self.beeps if abs(flash - beep) < 0.5
+            ]
+        return found
 
 
 def read_clip(path: Path) -> Clip:
@@ -62,7 +73,8 @@ def read_clip(path: Path) -> Clip:
             elif isinstance(frame, AudioFrame):
                 samples += [each.to_ndarray().reshape(-1).astype(np.int16) for each in resampler.resample(frame)]
         codecs = (video.codec_context.name, audio.codec_context.name)
-    return Clip(times, size, starts(times, [each > BRIGHT for each in fields]), beeps(samples, began), codecs)
+    is_on = [each > BRIGHT for each in fields]
+    return Clip(times, size, starts(times, is_on), ends_of(times, is_on), beeps(samples, began), codecs)
 
 
 def field(frame: VideoFrame) -> float:
@@ -84,3 +96,8 @@ def beeps(samples: list[NDArray[np.int16]], began: float) -> list[float]:
 def starts(times: list[float], is_on: list[bool]) -> list[float]:
     """When something went on that was off before."""
     return [time for time, before, now in zip(times[1:], is_on, is_on[1:], strict=False) if now and not before]
+
+
+def ends_of(times: list[float], is_on: list[bool]) -> list[float]:
+    """When something was last seen off before it went on."""
+    return [time for time, before, now in zip(times, is_on, is_on[1:], strict=False) if now and not before]

@@ -17,6 +17,7 @@ from ...errors import LocalProtocolError
 from ...media import AudioFrame
 from ...media.concealment import audio_level
 from ...transports.base import RtpStream
+from .capture_clock import CaptureClock
 from .dtmf import PAUSE, TONE, check_digits, press
 from .negotiation import AUDIO_LEVEL, Format, Negotiated
 
@@ -55,6 +56,7 @@ class AudioSender:
         self._encoder = make_encoder(self.format)
         self._keys = asyncio.Lock()
         self._offset = random.getrandbits(32)  # RFC 3550 section 5.1
+        self._clock = CaptureClock()
         self._encoded_from: Fraction | None = None
         self._now = Fraction(0)
         """The end of the last frame, in the track's time: where a key press begins."""
@@ -112,6 +114,7 @@ class AudioSender:
             return
 
     async def _send(self, frame: AudioFrame, begins: Fraction) -> None:
+        captured = self._clock.captured(float(begins), self._loop.time())
         if self._encoded_from is None:
             self._encoded_from = begins
         payloads, timestamp = self._encoder.encode(frame)
@@ -125,7 +128,9 @@ class AudioSender:
                 timestamp=timestamp,
                 marker=marker,
                 audio_level=audio_level(frame) if self._has_level else None,
+                captured=captured,
             )
+            captured += codec.duration(payload) / codec.clock_rate
             timestamp += codec.duration(payload)
         if not payloads:
             # There was nothing to hear; the first packet after that is marked (RFC 3551 section 4.1).

@@ -18,6 +18,7 @@ from ...errors import MediaError
 from ...media import VideoFrame
 from ...media.video_codecs import VIDEO_CLOCK, Encoded, Worker
 from ...transports.base import KeyframeWanted, RtpFeedback, RtpStream
+from .capture_clock import CaptureClock
 from .negotiation import Format, Negotiated
 from .payload_formats import payload_format
 from .rate import RateController
@@ -33,9 +34,6 @@ BURST, BURST_PAUSE = 10, 0.004
 MAX_DEBT = 0.5
 """Seconds of the bit rate that may be sent ahead of it; then pictures are left out until they are made up for. Not
 every picture can be made as small as the rate wants it."""
-
-SMOOTH = 0.040
-"""Seconds that a picture may come off its time and still count as on time."""
 
 
 class PictureEncoder(Protocol):
@@ -89,7 +87,7 @@ class VideoSender:
         self._wants_key = True
         self._key_sent = float("-inf")
         self._offset = random.getrandbits(32)  # RFC 3550 section 5.1
-        self._base: float | None = None
+        self._clock = CaptureClock()
         self._owed = (0.0, self._loop.time())
         self._waiting: tuple[VideoFrame, float] | None = None
         self._news = asyncio.Event()
@@ -164,13 +162,9 @@ class VideoSender:
         return owed
 
     def _captured(self, frame: VideoFrame) -> float:
-        """When a frame was there: now, but in step with its timestamps, which the loop's delays do not touch."""
+        """When a frame was there."""
         now = self._loop.time()
-        if frame.time is None:
-            return now
-        if self._base is None or abs(self._base + frame.time - now) > SMOOTH:
-            self._base = now - frame.time
-        return self._base + frame.time
+        return now if frame.time is None else self._clock.captured(frame.time, now)
 
     async def _send(self) -> None:
         while True:
