@@ -12,7 +12,7 @@ from ..client import Event
 from ..errors import MediaError
 from ..media.cameras import list_cameras
 from ..media.devices import list_devices
-from .output import Output
+from .output import Output, printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def devices(as_json: bool) -> None:
     width = max((len(each.option) for each in found), default=0)
     for each in found:
         mark = "  (default)" if each.default else ""
-        click.echo(f"{each.kind:<12} {each.option:<{width}}  {_printable(each.name)}{mark}")
+        click.echo(f"{each.kind:<12} {each.option:<{width}}  {printable(each.name)}{mark}")
 
 
 def _sound() -> Iterator[Listed]:
@@ -69,7 +69,3 @@ def _sound() -> Iterator[Listed]:
         if device.outputs:
             option = f"--speaker {device.index}"
             yield Listed(kind="loudspeaker", name=device.name, option=option, default=device.is_default_output)
-
-
-def _printable(name: str) -> str:
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)

@@ -11,7 +11,7 @@ import click
 from ..client import Event
 from ..client.doctor import Finding, Verdict, examine
 from .options import Online, gather, online_options, set_up_logging
-from .output import Output
+from .output import Output, printable
 from .run import run
 from .status import Status, explain
 
@@ -62,11 +62,6 @@ def _tell(finding: Finding, output: Output) -> None:
         output.event(Event(name="check", time=time.time(), fields={**fields, "advice": finding.advice}))
         return
     mark = click.style(f"{MARKS[finding.verdict]:<8}", fg=COLOURS[finding.verdict])
-    click.echo(f"{mark} {finding.check:<9} {_printable(finding.text)}")
+    click.echo(f"{mark} {finding.check:<9} {printable(finding.text)}")
     if finding.advice:
         click.echo(f"{'':<18} {finding.advice}")
-
-
-def _printable(text: str) -> str:
-    """Without anything that would command the terminal: some of it others said."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

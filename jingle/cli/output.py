@@ -13,6 +13,11 @@ from ..client import Event
 from .status import Explanation, Status
 
 
+def printable(text: str) -> str:
+    """The text without anything in it that would command the terminal: much of what is printed others said."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
 class Output:
     """Prints events; with `as_json` one object a line on stdout and nothing else there."""
 
@@ -31,7 +36,7 @@ class Output:
 
     def say(self, line: str) -> None:
         """Talk: one line on stderr, without anything in it that would command the terminal."""
-        sys.stderr.write("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line) + "\n")
+        sys.stderr.write(printable(line) + "\n")
         sys.stderr.flush()
 
     def _print(self, line: str) -> None:
