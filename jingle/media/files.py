@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections import deque
 from collections.abc import Generator, Hashable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
 from ..errors import MediaError
+from .ahead import Ahead
 from .base import Kind, Source, SourceTrack
 from .framing import Framer
 from .pacing import InStepPacer, Pacer
@@ -133,28 +133,21 @@ class _SoundTrack(SourceTrack):
 
     def __init__(self, source: File, pacer: Pacer, playhead: Playhead | None = None) -> None:
         super().__init__(source, kind="audio", playhead=playhead)
-        self._path, self._again = source.path, source.loop
         self._pacer = pacer
         self._has_joined = False
-        self._ready: deque[AudioFrame] = deque()
-        self._frames: Generator[AudioFrame, None, None] | None = decode(source.path)
-        self._decoding: asyncio.Future[list[AudioFrame]] | None = None
+        self._frames = Ahead(lambda: decode(source.path), DECODE_AHEAD, again=source.loop)
         self._position = 0
 
     async def _next(self) -> AudioFrame | None:
-        if len(self._ready) < DECODE_AHEAD and self._decoding is None and self._frames is not None:
-            self._decoding = asyncio.get_running_loop().run_in_executor(None, self._decode)
-        while not self._ready and self._decoding is not None:
-            await asyncio.wait([self._decoding])
-            self._collect()
+        await self._frames.fill()
         if not self._has_joined:
             self._has_joined = True
             await self._join()
         await self._pacer.wait()
-        self._collect()
-        if not self._ready or self.readyState != "live":
+        self._frames.collect()
+        if not self._frames.ready or self.readyState != "live":
             return None
-        frame = self._ready.popleft()
+        _, frame = self._frames.ready.popleft()
         frame.pts = self._position
         self._position += frame.samples
         return frame
@@ -162,49 +155,11 @@ class _SoundTrack(SourceTrack):
     async def _join(self) -> None:
         """Leave out what goes with what others of the same playing have shown already."""
         left_out = 0
-        while left_out < self._pacer.join():
-            if self._ready:
-                self._ready.popleft()
-                left_out += 1
-            elif self._frames is not None:
-                self._ready.extend(await asyncio.get_running_loop().run_in_executor(None, self._decode))
-            else:
-                return
-
-    def _collect(self) -> None:
-        if self._decoding is not None and self._decoding.done():
-            decoding, self._decoding = self._decoding, None
-            self._ready.extend(decoding.result())
-
-    def _decode(self) -> list[AudioFrame]:
-        """In a thread: up to half a second more; afterwards `_frames` is `None` where there is no more."""
-        frames: list[AudioFrame] = []
-        heard = True
-        try:
-            while self._frames is not None and len(frames) < DECODE_AHEAD:
-                if (frame := next(self._frames, None)) is not None:
-                    frames.append(frame)
-                    heard = True
-                elif self._again and heard:
-                    # A whole round without a frame would turn for ever.
-                    self._frames, heard = decode(self._path), False
-                else:
-                    self._frames = None
-        except MediaError:
-            # It was there when it was opened and is gone in the second round of a loop: that is an end.
-            self._frames = None
-        return frames
+        while left_out < self._pacer.join() and await self._frames.fill():
+            self._frames.ready.popleft()
+            left_out += 1
 
     def stop(self) -> None:
         """End the track and close the file, once the thread has left it."""
         super().stop()
-        self._ready.clear()
-        if self._decoding is not None:
-            self._decoding.add_done_callback(self._close)
-        else:
-            self._close()
-
-    def _close(self, _decoding: asyncio.Future[list[AudioFrame]] | None = None) -> None:
-        frames, self._frames = self._frames, None
-        if frames is not None:
-            frames.close()
+        self._frames.close()

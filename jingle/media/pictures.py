@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ..errors import MediaError
+from .ahead import Ahead
 from .base import Source, SourceTrack
 from .playhead import Playhead
 from .video_codecs import TICK, VIDEO_CLOCK
@@ -108,72 +108,35 @@ class PictureTrack(SourceTrack):
 
     def __init__(self, source: Source, path: Path, playhead: Playhead, *, loop: bool) -> None:
         super().__init__(source, kind="video", playhead=playhead)
-        self._path, self._again, self._time = path, loop, playhead
-        self._pictures: Generator[tuple[VideoFrame, float], None, None] | None = decode_pictures(path)
-        self._ready: deque[tuple[VideoFrame, float]] = deque()
-        self._decoding: asyncio.Future[list[tuple[VideoFrame, float]]] | None = None
+        self._time = playhead
+        self._pictures = Ahead(lambda: decode_pictures(path), DECODE_AHEAD, again=loop)
+        self._round = 0
         self._round_began = self._last = 0.0
 
     async def _next(self) -> VideoFrame | None:
-        while True:
-            if len(self._ready) < DECODE_AHEAD and self._decoding is None and self._pictures is not None:
-                self._decoding = asyncio.get_running_loop().run_in_executor(None, self._decode)
-            if not self._ready and self._decoding is not None:
-                await asyncio.wait([self._decoding])
-            self._collect()
-            if not self._ready:
-                if self._pictures is None or self.readyState != "live":
-                    return None
-                continue
-            ahead = self._ready[0][1] - self._time.position()
+        ready = self._pictures.ready
+        while await self._pictures.fill():
+            ahead = self._due() - self._time.position()
             if ahead > 0:
                 await asyncio.sleep(ahead)
-            if self.readyState != "live":
+            self._pictures.collect()
+            if not ready or self.readyState != "live":
                 return None
-            if not self._ready:
-                continue
-            frame, seconds = self._ready.popleft()
-            if ahead > -LATE or not self._ready:
+            seconds = self._last = self._due()
+            _, (frame, _) = ready.popleft()
+            if ahead > -LATE or not ready:
                 frame.pts, frame.time_base = round(seconds * VIDEO_CLOCK), TICK
                 return frame
+        return None
 
-    def _collect(self) -> None:
-        if self._decoding is not None and self._decoding.done():
-            decoding, self._decoding = self._decoding, None
-            self._ready.extend(decoding.result())
-
-    def _decode(self) -> list[tuple[VideoFrame, float]]:
-        """In a thread: some more pictures; afterwards `_pictures` is `None` where there are no more."""
-        found: list[tuple[VideoFrame, float]] = []
-        seen = True
-        try:
-            while self._pictures is not None and len(found) < DECODE_AHEAD:
-                if (picture := next(self._pictures, None)) is not None:
-                    frame, seconds = picture
-                    self._last = self._round_began + seconds
-                    found.append((frame, self._last))
-                    seen = True
-                elif self._again and seen:
-                    # A whole round without a picture would turn for ever.
-                    self._pictures, seen = decode_pictures(self._path), False
-                    self._round_began = self._last + CLOSEST
-                else:
-                    self._pictures = None
-        except MediaError:
-            # It was there when it was opened and is gone in the second round of a loop: that is an end.
-            self._pictures = None
-        return found
+    def _due(self) -> float:
+        """When the next picture is due; another round begins behind the last picture of the one before."""
+        number, (_, seconds) = self._pictures.ready[0]
+        if number != self._round:
+            self._round, self._round_began = number, self._last + CLOSEST
+        return self._round_began + seconds
 
     def stop(self) -> None:
         """End the track and close the file, once the thread has left it."""
         super().stop()
-        self._ready.clear()
-        if self._decoding is not None:
-            self._decoding.add_done_callback(self._close)
-        else:
-            self._close()
-
-    def _close(self, _decoding: object = None) -> None:
-        pictures, self._pictures = self._pictures, None
-        if pictures is not None:
-            pictures.close()
+        self._pictures.close()
