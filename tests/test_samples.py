@@ -208,7 +208,9 @@ async def test_bridge(world: World) -> None:
         assert isinstance(offer, jingle.IncomingCall)
         async with offer.accept(audio=jingle.Tone(own)) as call:
             await hears(call, other)
+            await both.wait()
 
+    both = asyncio.Barrier(2)
     alice.listen()
     carol.listen()
     answering = asyncio.gather(answer(alice, 500, 700), answer(carol, 700, 500))
