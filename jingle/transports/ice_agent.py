@@ -259,14 +259,18 @@ class IceAgent:
         Args:
             asked: Whether the peer restarts.
 
-        Afterwards `local` is new and has to be told to the peer. A restart that fails leaves the old path in use.
+        Afterwards `local` is new and has to be told to the peer, unless the agent was closed. A restart that fails
+        leaves the old path in use.
         """
+        if self._closed:
+            return
         if self._newest is not self._current:
             self._spawn(self._drop(self._newest))
         self._newest = self._connection(None)
         self._generation += 1
         await self._newest.open(self._servers)
-        self._spawn(self._check(self._newest, courtesy=_COURTESY if asked else 0))
+        if not self._closed:
+            self._spawn(self._check(self._newest, courtesy=_COURTESY if asked else 0))
 
     async def _hopeless(self, connection: IceConnection) -> None:
         """Return once it is certain that we shall have no candidate."""

@@ -280,7 +280,7 @@ class IceDtls:
         """Restart ICE beside the path in use, and tell the peer."""
         async with self._holding():
             await self.agent.restart()
-            for user in self.users:
+            for user in self.users if self.agent.is_restarting else ():
                 user.announce_restart(answering=False)
 
     @asynccontextmanager

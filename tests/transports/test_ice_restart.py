@@ -399,3 +399,14 @@ async def test_closing_ends_the_waiting(pair: TransportPair) -> None:
     await pair.aclose()
     with pytest.raises(TransportFailed, match="closed"):
         await restarting
+
+
+async def test_what_is_closed_is_not_restarted(pair: TransportPair) -> None:
+    """Nor are sockets opened that nobody would close."""
+    await pair.connect()
+    pair.infos.clear()
+    agent = pair.initiator.shared.agent
+    await agent.aclose()
+    await pair.initiator.shared.offer_restart()
+    assert agent._connections == [agent._current]
+    assert pair.infos == []
