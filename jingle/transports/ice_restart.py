@@ -27,6 +27,8 @@ PEER, ASKED, ADDRESSES, CONSENT = "peer", "asked", "addresses", "consent"
 """Causes, as the `network` event tells them: the peer wanted it, the program, this machine's addresses have changed, or
 nobody answers on the path in use."""
 
+CLOSED = "the transport was closed"
+
 
 class Restarts:
     """Restarts the ICE of one link when that is called for.
@@ -55,6 +57,7 @@ class Restarts:
         self._task: asyncio.Task[None] | None = None
         self._outcome: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._cause, self._begun = ASKED, 0.0
+        self._closed = False
         agent.on_failing = self._failing
         agent.on_restarted = self._ended
 
@@ -65,12 +68,13 @@ class Restarts:
 
     def close(self) -> None:
         """Restart no more."""
+        self._closed = True
         if self._unsubscribe is not None:
             self._unsubscribe()
         if self._task is not None:
             self._task.cancel()
         if not self._outcome.done():
-            self._outcome.set_result("the transport was closed")
+            self._outcome.set_result(CLOSED)
 
     async def ask(self) -> None:
         """Restart because the program wants it; returns once a new path is in use.
@@ -117,6 +121,8 @@ class Restarts:
 
     async def _restart(self, cause: str) -> None:
         await self._allowance.wait()
+        if self._closed:
+            raise TransportFailed(CLOSED)
         self._begin(cause)
         await self._offer()
 

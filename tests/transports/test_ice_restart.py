@@ -401,6 +401,20 @@ async def test_closing_ends_the_waiting(pair: TransportPair) -> None:
         await restarting
 
 
+async def test_closing_ends_the_waiting_for_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has restarted too often waits a while, in which all may be over."""
+    monkeypatch.setattr(ice_restart, "INTERVAL", 0.2)
+    pair = TransportPair(settings=PATIENT)
+    await pair.connect()
+    while pair.initiator.shared.restarts._allowance.take():
+        pass
+    restarting = asyncio.ensure_future(pair.initiator.restart())
+    await asyncio.sleep(0)
+    await pair.aclose()
+    with pytest.raises(TransportFailed, match="closed"):
+        await asyncio.wait_for(restarting, 10)
+
+
 async def test_what_is_closed_is_not_restarted(pair: TransportPair) -> None:
     """Nor are sockets opened that nobody would close."""
     await pair.connect()
