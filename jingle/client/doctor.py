@@ -122,8 +122,9 @@ async def _server(me: Peer) -> AsyncIterator[Finding]:
 
 
 def _services(offered: Sequence[IceServer], configured: Sequence[IceServer]) -> Finding:
-    count = {kind: sum(each.scheme in kind for each in offered) for kind in (("stun",), ("turn", "turns"))}
-    text = f"the server offers {count['stun',]} STUN and {count['turn', 'turns']} TURN (XEP-0215)"
+    stun = sum(each.scheme == "stun" for each in offered)
+    turn = sum(each.scheme in ("turn", "turns") for each in offered)
+    text = f"the server offers {stun} STUN and {turn} TURN (XEP-0215)"
     if configured:
         text += f"; {len(configured)} more by option"
     if offered or configured:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from fractions import Fraction
 
 import av
 from av.audio.frame import AudioFrame
@@ -14,9 +13,7 @@ from ..errors import MediaError
 from .base import Frame, Kind, Source, SourceTrack
 from .framing import Framer
 from .pacing import Pacer
-
-VIDEO_CLOCK = 90_000
-"""Units of a second in the timestamps of video that was pushed without any (RFC 3551 section 5)."""
+from .video_codecs import TICK, VIDEO_CLOCK
 
 
 class Frames(Source):
@@ -159,5 +156,5 @@ class _FramesTrack(SourceTrack):
         frame, self._taken = self._taken, None
         if frame is not None and frame.pts is None:
             frame.pts = round(self._pacer.now() * VIDEO_CLOCK)
-            frame.time_base = Fraction(1, VIDEO_CLOCK)
+            frame.time_base = TICK
         return frame

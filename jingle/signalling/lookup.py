@@ -34,6 +34,10 @@ async def find_server(domain: str) -> tuple[ServerAddress, ...]:
             found = await resolve(
                 domain, 5222, loop=loop, services=SERVICES, resolver=default_resolver(loop), use_ipv6=True
             )
+    except TimeoutError:
+        raise SignallingError(
+            "remote-server-not-found", f"nobody says where {domain} is within {TIMEOUT:g} s"
+        ) from None
     except (OSError, UnicodeError) as exc:
         raise SignallingError("remote-server-not-found", f"{domain} cannot be looked up: {exc}") from exc
     if not found:

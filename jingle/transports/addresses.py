@@ -115,16 +115,14 @@ def _is_usable(address: str) -> bool:
 def _open_netlink() -> socket.socket | None:
     if sys.platform != "linux":
         return None
+    netlink: socket.socket | None = None
     try:
         netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_ROUTE)
-    except OSError as error:  # a sandbox may forbid it
-        log.info("no netlink here, addresses are looked at every %g s: %s", POLL_INTERVAL, error)
-        return None
-    try:
         netlink.setblocking(False)
         netlink.bind((0, _ADDRESS_GROUPS))
-    except OSError as error:
-        netlink.close()
+    except OSError as error:  # a sandbox may forbid it
         log.info("no netlink here, addresses are looked at every %g s: %s", POLL_INTERVAL, error)
+        if netlink is not None:
+            netlink.close()
         return None
     return netlink

@@ -67,13 +67,11 @@ class Outlet:
     def format_of(self, codec: Codec) -> Format | None:
         """The format in which the peer takes what is in this codec; `None` where it does not."""
         formats = self.negotiated.events if codec.is_event else self.negotiated.formats
-        same = (codec.name, codec.clock_rate, codec.channels)
-        return next(
-            (each for each in formats if (each.codec.name, each.codec.clock_rate, each.codec.channels) == same), None
-        )
+        return next((each for each in formats if _kind(each.codec) == _kind(codec)), None)
 
 
 def _kind(codec: Codec) -> tuple[str, int, int]:
+    """What makes two codecs the same on the wire, whatever each side calls them and wants of them."""
     return codec.name, codec.clock_rate, codec.channels
 
 
