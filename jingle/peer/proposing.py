@@ -19,7 +19,8 @@ from ..session import initiation_events as proposals
 from ..session.catch_up import CATCH_UP, MAX_STORED
 from ..session.initiation import Initiations
 from ..session.proposal import ProposalState
-from ..signalling.binding import Binding, ReceivedMessage
+from ..signalling.binding import Binding
+from ..signalling.messages import ReceivedMessage
 from .policy import Policy
 
 PROPOSE_ID = "jm-propose-"

@@ -1,4 +1,4 @@
-"""slixmpp stanzas to elements and back, for client and component streams (RFC 6120, XEP-0280, XEP-0203).
+"""slixmpp stanzas to elements and back, for client and component streams (RFC 6120).
 
 Everything above this module speaks `Element`s and JIDs as `str`. A payload that cannot be read becomes the IQ error
 of its XEP here; everything that slixmpp raises becomes a `SignallingError` here.
@@ -7,14 +7,10 @@ of its XEP here; everything that slixmpp raises becomes a `SignallingError` here
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, cast
-from xml.etree import ElementTree as ET
 
 from slixmpp import JID, InvalidJID
 from slixmpp.basexmpp import BaseXMPP
@@ -23,9 +19,11 @@ from slixmpp.stanza import Iq, Message, Presence
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher.base import MatcherBase
 
-from ..elements.core import NS, NS_ERRORS, Jingle
+from ..elements.core import NS, Jingle
 from ..elements.declare import Element, parse, serialize
 from ..errors import LocalProtocolError, ProtocolError, RemoteProtocolError, SignallingError
+from .messages import ReceivedMessage, WantedMessages, received, unwrap
+from .stanza_errors import error_of, no_such_client, reply_to, with_condition, xml_namespace
 from .verbatim import verbatim
 
 log = logging.getLogger(__name__)
@@ -33,56 +31,13 @@ log = logging.getLogger(__name__)
 XmppStream = BaseXMPP
 """A client or component stream of slixmpp."""
 
-NS_CARBONS = "urn:xmpp:carbons:2"
-NS_MAM = "urn:xmpp:mam:2"
-NS_FORWARD = "urn:xmpp:forward:0"
-NS_DELAY = "urn:xmpp:delay"
-NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
-
 MAX_PENDING_REQUESTS = 256
 """IQ-sets of one namespace that may be worked on at once; more get `resource-constraint`, which ends an in-band stream.
 Ten of those, each with sixteen blocks that wait for a slow disk, come to 160."""
 
 IqKind = Literal["get", "set"]
 
-ARCHIVED = "archived"
-_WRAPPERS = {
-    f"{{{NS_CARBONS}}}sent": "sent",
-    f"{{{NS_CARBONS}}}received": "received",
-    f"{{{NS_MAM}}}result": ARCHIVED,
-}
-"""What a message of ours comes back in."""
-
-_IN_ARCHIVE = f"{{{NS_MAM}}}result/{{{NS_FORWARD}}}forwarded"
-
-_FOR_MANY = frozenset({"groupchat", "headline"})
-"""Types of messages that are said to a room or to everybody: no call is proposed to us with those."""
-
-_ERROR_TAGS = frozenset({"{jabber:client}error", "{jabber:component:accept}error"})
-
 _PASSWORD = re.compile(r"""(\bpassword=)(["']).*?\2""", re.DOTALL)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReceivedMessage:
-    """A message that carries a payload somebody here listens for."""
-
-    sender: str
-    recipient: str
-    id: str
-    type: str
-    payloads: tuple[Element, ...]
-    carbon: str | None = None
-    """`sent` or `received` where this is a copy of another device's message (XEP-0280)."""
-
-    is_archived: bool = False
-    """Whether it is what somebody who reads our archive got out of it (XEP-0313)."""
-
-    age: float = 0.0
-    """Seconds since it was sent, where it was stored on the way (XEP-0203)."""
-
-    error: str | None = None
-    """The stanza error condition of a bounce."""
 
 
 class Replier(Protocol):
@@ -123,45 +78,6 @@ class _Payload(MatcherBase):
         )
 
 
-class _Messages(MatcherBase):
-    """Messages with a wanted payload, copies of such messages, and bounces of our own."""
-
-    def match(self, stanza: Any) -> bool:
-        if stanza.name != "message":
-            return False
-        inner, wrapping = _unwrap(stanza.xml)
-        if inner.get("type") == "error" and wrapping != ARCHIVED:
-            return inner.get("id", "").startswith("jm-")
-        if inner.get("type") in _FOR_MANY:
-            return False
-        return any(_namespace(child) in self._criteria for child in inner)
-
-
-def _namespace(xml: ET.Element) -> str:
-    return xml.tag[1:].partition("}")[0] if xml.tag.startswith("{") else ""
-
-
-def _unwrap(xml: ET.Element) -> tuple[ET.Element, str | None]:
-    """The message inside a carbon copy or an archive's result and what it was in; else the message itself."""
-    for tag, kind in _WRAPPERS.items():
-        wrapper = xml.find(tag)
-        if wrapper is not None:
-            inner = wrapper.find(f"{{{NS_FORWARD}}}forwarded/{{jabber:client}}message")
-            return (inner, kind) if inner is not None else (ET.Element("message"), kind)
-    return xml, None
-
-
-def _age(xml: ET.Element) -> float:
-    """Seconds since the oldest delay stamp; 0 without one or with one that cannot be read."""
-    ages = [0.0]
-    for delay in xml.findall(f"{{{NS_DELAY}}}delay"):
-        with contextlib.suppress(ValueError):
-            stamp = datetime.fromisoformat(delay.get("stamp", ""))
-            stamp = stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
-            ages.append((datetime.now(UTC) - stamp).total_seconds())
-    return max(ages)
-
-
 class Binding:
     """Jingle on a slixmpp stream; implements `transports.base.StanzaPort`.
 
@@ -189,8 +105,8 @@ class Binding:
         self._filters: list[tuple[str, Any]] = []
         self._wanted = frozenset(message_namespaces)
         self._handle("jingle", _Payload(NS), self._receive_jingle)
-        self._handle("jingle messages", _Messages(self._wanted), self._receive_message)
-        self._filter("in", _with_condition)
+        self._handle("jingle messages", WantedMessages(self._wanted), self._receive_message)
+        self._filter("in", with_condition)
         xmpp.add_event_handler("presence_unavailable", self._receive_unavailable)
 
     @property
@@ -257,7 +173,7 @@ class Binding:
         except IqTimeout:
             raise SignallingError("timeout", f"{to} did not answer within {timeout:g} s") from None
         except IqError as exc:
-            raise _error_of(exc.iq) from None
+            raise error_of(exc.iq) from None
         return parse(result.xml[0]) if len(result.xml) else None
 
     def send_request(
@@ -270,7 +186,7 @@ class Binding:
         """
 
         def result(iq: Iq) -> None:
-            on_answer(_error_of(iq) if iq["type"] == "error" else None)
+            on_answer(error_of(iq) if iq["type"] == "error" else None)
 
         def done(future: asyncio.Future[Any]) -> None:
             if not future.cancelled() and isinstance(future.exception(), IqTimeout):
@@ -297,26 +213,26 @@ class Binding:
             try:
                 result = await handler(str(iq["from"]), payload)
             except ProtocolError as exc:
-                _reply(iq, exc)
+                reply_to(iq, exc)
             except asyncio.CancelledError:
-                _reply(iq, _no_such_client())
+                reply_to(iq, no_such_client())
                 raise
             except Exception:
                 # A bug of ours; whoever asked must not wait for ever.
                 log.exception("< %s a request in %s that we failed to answer", iq["from"], namespace)
-                _reply(iq, RemoteProtocolError("", condition="internal-server-error"))
+                reply_to(iq, RemoteProtocolError("", condition="internal-server-error"))
             else:
-                _reply(iq, None, result)
+                reply_to(iq, None, result)
 
         def receive(iq: Iq) -> None:
             if not self.may_reach(str(iq["from"])):
-                _reply(iq, _no_such_client())
+                reply_to(iq, no_such_client())
                 return
             payload = self._payload_of(iq, namespace)
             if payload is None:
                 return
             if len(pending) >= MAX_PENDING_REQUESTS:
-                _reply(iq, RemoteProtocolError("too many requests at once", condition="resource-constraint"))
+                reply_to(iq, RemoteProtocolError("too many requests at once", condition="resource-constraint"))
                 return
             task = asyncio.get_running_loop().create_task(answer(iq, payload))
             for tasks in (pending, self._tasks):
@@ -370,13 +286,13 @@ class Binding:
 
     def _payload_of(self, iq: Iq, namespace: str) -> Element | None:
         """The payload, or `None` after the error that its sender deserves has been sent."""
-        child = next(child for child in iq.xml if _namespace(child) == namespace)
+        child = next(child for child in iq.xml if xml_namespace(child) == namespace)
         try:
             return parse(child)
         except RemoteProtocolError as exc:
             log.info("< %s sent something malformed: %s", iq["from"], exc)
             # That we can read it at all is more than a stranger may learn.
-            _reply(iq, exc if self.may_reach(str(iq["from"])) else _no_such_client())
+            reply_to(iq, exc if self.may_reach(str(iq["from"])) else no_such_client())
             return None
 
     def _receive_jingle(self, iq: Iq) -> None:
@@ -384,38 +300,17 @@ class Binding:
         if payload is None:
             return
         if not isinstance(payload, Jingle):
-            _reply(iq, RemoteProtocolError(f"no such element in {NS}"))
+            reply_to(iq, RemoteProtocolError(f"no such element in {NS}"))
             return
-        self.on_jingle(str(iq["from"]), payload, lambda error: _reply(iq, error))
+        self.on_jingle(str(iq["from"]), payload, lambda error: reply_to(iq, error))
 
     def _receive_message(self, stanza: Message) -> None:
-        inner, wrapping = _unwrap(stanza.xml)
+        _, wrapping = unwrap(stanza.xml)
         if wrapping is not None and str(stanza["from"]) not in ("", self.xmpp.boundjid.bare):
             # XEP-0280 section 11: anybody can forge a copy; only our own account may send one, or read our archive.
             log.warning("< a copy (%s) from %s, who is not our own account", wrapping, stanza["from"])
             return
-        payloads = []
-        for child in inner:
-            if _namespace(child) in self._wanted:
-                try:
-                    payloads.append(parse(child))
-                except RemoteProtocolError as exc:
-                    log.info("< %s sent something malformed: %s", stanza["from"], exc)
-        is_bounce = inner.get("type") == "error" and wrapping != ARCHIVED
-        self.on_message(
-            ReceivedMessage(
-                sender=inner.get("from", ""),
-                recipient=inner.get("to", ""),
-                id=inner.get("id", ""),
-                type=inner.get("type", "normal"),
-                payloads=tuple(payloads),
-                carbon=wrapping if wrapping != ARCHIVED else None,
-                is_archived=wrapping == ARCHIVED,
-                # An archive says it beside the message.
-                age=max(_age(each) for each in (inner, stanza.xml, *stanza.xml.iterfind(_IN_ARCHIVE))),
-                error=_condition(_error_in(inner)) if is_bounce else None,
-            )
-        )
+        self.on_message(received(stanza, self._wanted))
 
     def _receive_unavailable(self, presence: Presence) -> None:
         self.on_unavailable(str(presence["from"]))
@@ -423,55 +318,3 @@ class Binding:
 
 async def _none() -> Sequence[Any]:
     return ()
-
-
-def _no_such_client() -> RemoteProtocolError:
-    """What a client without Jingle answers; a text would give us away."""
-    return RemoteProtocolError("", condition="service-unavailable")
-
-
-def _condition(error: ET.Element | None) -> str:
-    for child in error if error is not None else ():
-        if _namespace(child) == NS_STANZAS and not child.tag.endswith("}text"):
-            return child.tag.partition("}")[2]
-    return "undefined-condition"
-
-
-def _error_in(stanza: ET.Element) -> ET.Element | None:
-    """The `<error/>` of a client's or component's stanza."""
-    return next((child for child in stanza if child.tag in _ERROR_TAGS), None)
-
-
-def _with_condition(stanza: Any) -> Any:
-    """Give an error a condition where it has none that slixmpp knows, which it would not survive.
-
-    stanza.js answers what it fails at with an empty `<error/>`.
-    """
-    if isinstance(stanza, Iq) and stanza["type"] == "error" and not stanza["error"]["condition"]:
-        # Behind what there is, which stays the condition for us.
-        ET.SubElement(stanza["error"].xml, f"{{{NS_STANZAS}}}undefined-condition")
-    return stanza
-
-
-def _error_of(iq: Any) -> SignallingError:
-    error = _error_in(iq.xml)
-    if error is None:
-        return SignallingError("undefined-condition")
-    jingle = next((child.tag.partition("}")[2] for child in error if _namespace(child) == NS_ERRORS), None)
-    return SignallingError(_condition(error), error.findtext(f"{{{NS_STANZAS}}}text"), jingle=jingle)
-
-
-def _reply(iq: Iq, error: ProtocolError | None, payload: Element | None = None) -> None:
-    reply = iq.reply()
-    if error is None:
-        if payload is not None:
-            reply.append(verbatim(serialize(payload)))
-    else:
-        reply["type"] = "error"
-        xml = ET.SubElement(reply.xml, f"{{{reply.namespace}}}error", type=error.type)
-        ET.SubElement(xml, f"{{{NS_STANZAS}}}{error.condition}")
-        if error.text:
-            ET.SubElement(xml, f"{{{NS_STANZAS}}}text").text = error.text
-        if error.jingle:
-            ET.SubElement(xml, f"{{{NS_ERRORS}}}{error.jingle}")
-    reply.send()

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from xml.etree import ElementTree as ET
 
 from slixmpp import JID, ClientXMPP
 from slixmpp.stanza import Iq, Presence
 
 from ..elements.core import NS
-from .binding import NS_STANZAS
+from .stanza_errors import no_such_client, reply_to
 
 
 def hide_from_strangers(xmpp: ClientXMPP, may_see: Callable[[str], bool]) -> None:
@@ -35,7 +34,7 @@ def hide_from_strangers(xmpp: ClientXMPP, may_see: Callable[[str], bool]) -> Non
 
     def keep_out(stanza: Any) -> Any:
         if isinstance(stanza, Iq) and _is_request(stanza) and is_stranger(stanza["from"]):
-            _reply_for_the_server(stanza)
+            reply_to(stanza, no_such_client())
             return None
         if isinstance(stanza, Presence) and is_stranger(stanza["from"]):
             # slixmpp would answer a probe, and keep an entry for everybody who ever showed himself to us.
@@ -48,11 +47,3 @@ def hide_from_strangers(xmpp: ClientXMPP, may_see: Callable[[str], bool]) -> Non
 def _is_request(iq: Iq) -> bool:
     """Whether something is wanted of us; a session-initiate is refused in the same words by whoever tells the user."""
     return iq["type"] in ("get", "set") and not any(child.tag == f"{{{NS}}}jingle" for child in iq.xml)
-
-
-def _reply_for_the_server(iq: Iq) -> None:
-    reply = iq.reply()
-    reply["type"] = "error"
-    error = ET.SubElement(reply.xml, f"{{{reply.namespace}}}error", type="cancel")
-    ET.SubElement(error, f"{{{NS_STANZAS}}}service-unavailable")
-    reply.send()

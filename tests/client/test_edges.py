@@ -22,7 +22,7 @@ from jingle.elements.initiation import Finish, Reject
 from jingle.elements.rtp import NS as NS_RTP
 from jingle.errors import TransportFailed
 from jingle.peer import negotiation
-from jingle.signalling.binding import ReceivedMessage
+from jingle.signalling.messages import ReceivedMessage
 from jingle.transports.ice_udp import IceUdpTransport
 from tests.client.conftest import World
 from tests.client.test_calls import answering, next_offer

@@ -15,9 +15,9 @@ import jingle
 from jingle.demo import LoopbackServer
 from jingle.elements.initiation import Propose
 from jingle.elements.rtp import RtpDescription
-from jingle.signalling.binding import ReceivedMessage
 from jingle.signalling.connection import KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT
 from jingle.signalling.discovery import MAX_KNOWN_DEVICES
+from jingle.signalling.messages import ReceivedMessage
 from jingle.signalling.services import DEFAULT_LIFETIME
 from tests.client.test_calls import next_offer
 from tests.servers.line import Line

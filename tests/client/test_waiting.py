@@ -13,7 +13,7 @@ from jingle.elements.initiation import Propose, Retract
 from jingle.elements.rtp import RtpDescription
 from jingle.peer import proposing
 from jingle.session import catch_up
-from jingle.signalling.binding import ReceivedMessage
+from jingle.signalling.messages import ReceivedMessage
 from tests.client.conftest import World
 from tests.client.test_calls import answering, next_offer
 from tests.client.test_edges import eventually, reason_of

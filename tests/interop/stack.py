@@ -21,7 +21,8 @@ from jingle.elements import initiation
 from jingle.elements.core import Action, Jingle, Reason, ReasonCondition, Role
 from jingle.elements.declare import Element
 from jingle.errors import SignallingError
-from jingle.signalling.binding import Binding, ReceivedMessage, Replier
+from jingle.signalling.binding import Binding, Replier
+from jingle.signalling.messages import ReceivedMessage
 from tests.e2e.sound import Heard
 from tests.servers.accounts import XmppServer
 from tests.servers.plain_client import PLUGINS, plain_client

@@ -20,8 +20,9 @@ from jingle.peer.policy import Policy
 from jingle.peer.pump import Pump
 from jingle.session import events
 from jingle.session import initiation_events as proposals
-from jingle.signalling.binding import Binding, ReceivedMessage
+from jingle.signalling.binding import Binding
 from jingle.signalling.discovery import Discovery
+from jingle.signalling.messages import ReceivedMessage
 from jingle.signalling.services import ExternalServices
 from jingle.transports.base import IceServer, Kind, Path, Security, Transport, TransportContext, TransportOptions
 from tests.session.helpers import SID, content, description, jingle, transport

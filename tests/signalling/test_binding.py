@@ -20,7 +20,8 @@ from jingle.elements.services import NS as NS_SERVICES
 from jingle.elements.services import Service, Services
 from jingle.errors import LocalProtocolError, RemoteProtocolError, SignallingError
 from jingle.signalling import binding as module
-from jingle.signalling.binding import Binding, ReceivedMessage, Replier, address
+from jingle.signalling.binding import Binding, Replier, address
+from jingle.signalling.messages import ReceivedMessage
 from tests.signalling.wire import COMPONENT, OWN, PEER, Wire, component, wired
 
 STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
