@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any, Generic, TypeVar, cast
+from typing import Any
 
 from ..applications.rtp.call import RtpApplication
-from ..applications.rtp.history import Sample, StatsHistory, with_rates
+from ..applications.rtp.history import Sample, StatsHistory
 from ..applications.rtp.stats import MediaStats
 from ..elements.rtp import Active
 from ..errors import LocalProtocolError, SessionEnded
-from ..media import AudioFrame, VideoFrame
-from ..media.base import Sink, Source
-from ..media.png import write_png
+from ..media import AudioFrame
+from ..media.base import Source
 from ..media.recorder import Recorder
-from ..media.sinks import FrameSink
 from ..peer.ending import Ending
 from ..peer.live import LiveSession
 from .bridge import Bridge
 from .changes import Changes, OnAdded
 from .keys import Features, Keys
+from .media import final_stats, media_of, rtp_applications, stats_fields, stats_of
+from .received import ReceivedMedia, ReceivedVideo
 
 STATS_INTERVAL = 5.0
 """Seconds between two `stats` events."""
@@ -30,66 +29,10 @@ STATS_INTERVAL = 5.0
 SAMPLE_INTERVAL = 1.0
 """Seconds between two samples of the counters."""
 
+LAST_WORDS = 0.2
+"""Seconds between the last packet of a file and the hang-up: what is on its way, and in the peer's jitter buffer."""
+
 Emit = Callable[..., None]
-
-
-F = TypeVar("F", AudioFrame, VideoFrame)
-
-WAITING = {"audio": 50, "video": 8}
-"""Frames that wait for a program that is slow to take them; pictures are large."""
-
-
-class ReceivedMedia(Generic[F]):
-    """What the peer sends in one medium: record it, or iterate over its frames.
-
-    async for frame in call.audio:
-        ...
-
-    The times of the frames (`frame.time`) of both media are on one time line.
-    """
-
-    def __init__(self, application: RtpApplication) -> None:
-        self._application = application
-
-    def __aiter__(self) -> AsyncIterator[F]:
-        return self._frames()
-
-    async def _frames(self) -> AsyncIterator[F]:
-        sink = FrameSink(maxsize=WAITING[self._application.medium])
-        await self._application.received.add(sink)
-        try:
-            async for frame in sink:
-                yield cast(F, frame)
-        finally:
-            await self._application.received.remove(sink)
-
-    async def add(self, sink: Sink) -> None:
-        """Give every frame from now on to `sink`, until the call ends or `remove`.
-
-        Raises:
-            MediaError: It could not be opened.
-        """
-        await self._application.received.add(sink)
-
-    async def remove(self, sink: Sink) -> None:
-        """Give `sink` nothing more, and close it."""
-        await self._application.received.remove(sink)
-
-
-class ReceivedVideo(ReceivedMedia[VideoFrame]):
-    """What the peer shows: record it, keep a picture of it, or iterate over its frames."""
-
-    async def snapshot(self, path: str | PathLike[str]) -> VideoFrame:
-        """Wait for the next picture, write it as a PNG, which replaces what is there, and return it.
-
-        Raises:
-            SessionEnded: There was none until the call ended.
-            MediaError: It cannot be written there.
-        """
-        async for frame in self:
-            await asyncio.to_thread(write_png, frame, path)
-            return frame
-        raise SessionEnded("success", "the call ended before there was a picture")
 
 
 class Call:
@@ -400,43 +343,7 @@ class Call:
                 task.cancel()
 
 
-LAST_WORDS = 0.2
-"""Seconds between the last packet of a file and the hang-up: what is on its way, and in the peer's jitter buffer."""
-
-
 async def first(*futures: asyncio.Future[Any], timeout: float | None) -> bool:
     """Wait until one of the futures is done; False comes back where none is after `timeout` seconds."""
     done, _ = await asyncio.wait(set(futures), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     return bool(done)
-
-
-def rtp_applications(live: LiveSession) -> list[RtpApplication]:
-    """The media of a session in which somebody sends, in the order of its contents."""
-    found = (content.application for content in live.active)
-    return [each for each in found if isinstance(each, RtpApplication) and each.is_active]
-
-
-def wanted_media(live: LiveSession) -> tuple[str, ...]:
-    """The names of all media of a session, those in which nobody sends included."""
-    found = (content.application for content in live.contents.values())
-    return tuple(application.medium for application in found if isinstance(application, RtpApplication))
-
-
-def media_of(live: LiveSession) -> tuple[str, ...]:
-    """The names of the media of a session."""
-    return tuple(application.medium for application in rtp_applications(live))
-
-
-def stats_of(live: LiveSession) -> dict[str, MediaStats]:
-    """The counters of a session by medium."""
-    return {application.medium: application.stats() for application in rtp_applications(live)}
-
-
-def final_stats(live: LiveSession, ending: Ending) -> dict[str, MediaStats]:
-    """The counters of a session that has ended, with the rates over the whole of it."""
-    return {medium: with_rates(stats, MediaStats(), ending.seconds) for medium, stats in stats_of(live).items()}
-
-
-def stats_fields(stats: dict[str, MediaStats]) -> dict[str, Any]:
-    """The counters as the `stats` and `ended` events carry them."""
-    return {medium: dataclasses.asdict(counted) for medium, counted in stats.items()}

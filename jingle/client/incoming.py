@@ -20,8 +20,9 @@ from ..peer.ending import reason_of
 from ..peer.live import LiveSession
 from ..peer.pump import Pump
 from ..session import initiation_events as proposals
-from .call import Call, first, wanted_media
+from .call import Call, first
 from .changes import answered_senders
+from .media import wanted_media
 from .opening import Opening
 from .plan import MediaPlan, prepared
 from .session import ANSWER_TIMEOUT, common_groups, raise_end, tell_the_end, until_connected

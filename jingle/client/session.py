@@ -17,8 +17,9 @@ from ..peer.content import LiveContent
 from ..peer.ending import Ending
 from ..peer.live import LiveSession
 from ..peer.pump import Pump
-from .call import Call, final_stats, first, media_of, stats_fields
+from .call import Call, first
 from .changes import Changes
+from .media import final_stats, media_of, stats_fields
 
 ANSWER_TIMEOUT = 30.0
 """Seconds for a client that said it proceeds, or that was told to, to do so."""
