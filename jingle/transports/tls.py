@@ -50,13 +50,16 @@ LIFETIME = datetime.timedelta(days=30)
 RECORD = 1 << 14
 """The most bytes of one TLS record (RFC 8446 section 5.1)."""
 
+OVERHEAD = 22
+"""Bytes that a record has on top: header, content type and authentication tag (RFC 8446 section 5.2)."""
+
 _PARTIAL_WRITE = 0x1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL sets without naming it
 
 PIECE = 1 << 18
 """The most bytes that are encrypted before any of them is sent."""
 
 MEMORY_PIECE = 1 << 16
-"""The same where the encrypted bytes are kept in memory on their way."""
+"""The same, encrypted, where it is kept in memory on its way: whole blocks of a stream in stanzas."""
 
 
 class Identity:
@@ -211,7 +214,7 @@ class _OnSocket:
 class _InMemory:
     """OpenSSL works in memory, and the stream carries what comes out."""
 
-    piece = MEMORY_PIECE
+    piece = MEMORY_PIECE - MEMORY_PIECE // RECORD * OVERHEAD
 
     def __init__(self, context: SSL.Context, stream: ByteStream) -> None:
         self._stream = stream
