@@ -85,6 +85,19 @@ def test_imports_point_down() -> None:
     assert [breach for path in modules for breach in breaches(path)] == []
 
 
+def test_the_shapes_of_transports_are_one_module_to_everybody_else() -> None:
+    """How `transports.base` is laid out inside is nobody's concern."""
+    base = ROOT / "transports" / "base"
+    inside = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in ROOT.rglob("*.py")
+        if base not in path.parents
+        for name in imported(path)
+        if name.removeprefix("jingle.transports.base.").count(".") and name.startswith("jingle.transports.base.")
+    ]
+    assert inside == []
+
+
 def test_a_breach_is_seen() -> None:
     """The walker itself: relative, absolute and third-party imports are all caught."""
     probe = ROOT / "elements" / "_probe.py"
