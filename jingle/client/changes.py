@@ -115,7 +115,7 @@ class Changes:
             # The peer added the same at the same moment; where it is the initiator, its proposal stands.
             medium = self._application(content).medium
             rival = adding.rival or next((each for each in self._live.proposed.values() if _is(each, medium)), None)
-            if rival is None:
+            if rival is None or self._live.find(rival.name) is not rival:
                 raise
             if not rival.started:
                 await additions.outcome(rival)

@@ -86,7 +86,10 @@ class Additions:
             self._outcomes.pop(content.name, None)
 
     def outcome(self, content: LiveContent) -> asyncio.Future[None]:
-        """Done once an added content runs; with an exception where it does not come to that."""
+        """Done once an added content runs; with an exception where it does not come to that.
+
+        To be asked for while the content is proposed or on its way; of one that is over nothing more is heard.
+        """
         return self._outcomes.setdefault(content.name, asyncio.get_running_loop().create_future())
 
     def supersede(self, content: LiveContent) -> None:
@@ -231,7 +234,7 @@ class Additions:
 
     def started(self, content: LiveContent) -> None:
         """An added content runs."""
-        outcome = self._outcomes.get(content.name)
+        outcome = self._outcomes.pop(content.name, None)
         if outcome is not None and not outcome.done():
             outcome.set_result(None)
         if content.is_extra:
@@ -239,7 +242,7 @@ class Additions:
 
     def fail(self, content: LiveContent, error: Exception) -> None:
         """A content could not be added."""
-        outcome = self._outcomes.get(content.name)
+        outcome = self._outcomes.pop(content.name, None)
         if outcome is not None and not outcome.done():
             outcome.set_exception(error)
 

@@ -14,6 +14,7 @@ import jingle
 from jingle.elements.core import Action, Jingle
 from jingle.elements.ice_options import Renomination
 from jingle.elements.ice_udp import IceUdpTransport
+from jingle.peer.content import LiveContent
 from jingle.peer.live import LiveSession
 from tests.client.conftest import World
 from tests.client.test_calls import answering
@@ -251,6 +252,21 @@ async def test_both_add_pictures(world: World) -> None:
         for side in (both.us, both.them):
             assert side.call.media == ("audio", "video")
             assert [each.id.creator.value for each in side.live.contents.values()] == ["initiator", "initiator"]
+
+
+async def test_theirs_comes_to_nothing_before_ours_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is over is not waited for."""
+    async with talking(world, "callee") as both:
+        changes: Any = both.us.call._changes
+
+        async def refused(content: LiveContent, *, timeout: float | None) -> None:
+            changes._adding["video"].rival = content  # as one that was proposed, and is gone
+            await content.stop(None)
+            raise jingle.ApplicationFailed("tie-break", reason="decline")
+
+        monkeypatch.setattr(both.us.live.additions, "propose", refused)
+        with pytest.raises(jingle.ApplicationFailed, match="tie-break"):
+            await asyncio.wait_for(both.us.call.add_video(card()), 5)
 
 
 async def test_both_remove_them(world: World) -> None:
