@@ -69,8 +69,8 @@ class Recorder(Sink):
         container = CONTAINERS[self.path.suffix.lower()]
         self.media: tuple[Kind, ...] = tuple(each for each in media if each == "audio" or container.video is not None)
         self._parts: set[Sink] = set()
-        self._pictures = 0
-        """How many wait to be written."""
+        self._pictures_queued = self._pictures_taken = 0
+        """One is counted by the loop and one by the thread: a number that both of them change could go wrong."""
 
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -128,7 +128,7 @@ class Recorder(Sink):
                 return
         elif "video" not in self.media:
             return
-        elif self._pictures >= QUEUED_PICTURES:
+        elif self._pictures_waiting >= QUEUED_PICTURES:
             self.dropped += 1
             return
         try:
@@ -137,7 +137,11 @@ class Recorder(Sink):
             self.dropped += 1
             return
         if isinstance(frame, VideoFrame):
-            self._pictures += 1
+            self._pictures_queued += 1
+
+    @property
+    def _pictures_waiting(self) -> int:
+        return self._pictures_queued - self._pictures_taken
 
     async def aclose(self) -> None:
         """Write what waits and complete the file; safe to call twice."""
@@ -158,7 +162,7 @@ class Recorder(Sink):
         try:
             while (item := self._queue.get()) is not None:
                 if isinstance(item[0], VideoFrame):
-                    self._pictures -= 1
+                    self._pictures_taken += 1
                 writer.write(*item)
             writer.close()
         except (av.FFmpegError, OSError, ValueError) as error:

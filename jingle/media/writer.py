@@ -53,6 +53,9 @@ PATIENCE = 3.0
 """Seconds that the first frame of one medium waits for that of the other: the file has to say at its beginning what is
 in it, the size of the pictures included."""
 
+MOST_HELD = 100_000_000
+"""Bytes of pictures that wait so at most: whoever shows large ones and says nothing must not fill the memory."""
+
 USUAL_SIZE = (640, 480)
 """Of the pictures in a recording of a call that had none for so long; those that come later are fitted in."""
 
@@ -88,6 +91,8 @@ class FileWriter:
         self._held: list[tuple[Frame, float]] | None = []
         """What came before all media were there; `None` from then on."""
 
+        self._bytes_held = 0
+
         self._sound: AudioStream | None = None
         self._pictures: VideoStream | None = None
         self._framer = Framer()
@@ -99,8 +104,10 @@ class FileWriter:
             self._write(frame, now)
             return
         self._held.append((frame, now))
+        if isinstance(frame, VideoFrame):
+            self._bytes_held += frame.width * frame.height * 3 // 2
         found = {_kind(each) for each, _ in self._held}
-        if found >= self._media or now - self._held[0][1] > PATIENCE:
+        if found >= self._media or now - self._held[0][1] > PATIENCE or self._bytes_held > MOST_HELD:
             self._begin()
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,9 +14,11 @@ from av.video.frame import VideoFrame
 
 from jingle.media.base import Frame, Kind
 from jingle.media.framing import FRAME_SIZE, SAMPLE_RATE, audio_frame
+from jingle.media.planes import black_frame
 from jingle.media.recorder import QUEUED_PICTURES, Recorder
 from jingle.media.test_card import TestCard, beeps
-from jingle.media.writer import PATIENCE
+from jingle.media.timeline import Timeline
+from jingle.media.writer import CONTAINERS, PATIENCE, FileWriter
 from tests.e2e.pictures import read_clip
 
 from .helpers import read
@@ -46,7 +49,7 @@ async def record(path: Path, frames: Iterator[tuple[Frame, float]], media: tuple
     await recorder.open()
     for frame, moment in frames:
         now = moment
-        while recorder._pictures >= QUEUED_PICTURES:  # noqa: ASYNC110  (the thread has no other way to say so)
+        while recorder._pictures_waiting >= QUEUED_PICTURES:  # noqa: ASYNC110  (the thread has no other way to say so)
             await asyncio.sleep(0.005)
         recorder.write(frame)
     await recorder.aclose()
@@ -84,6 +87,20 @@ async def test_pictures_before_the_first_sound(tmp_path: Path) -> None:
     assert clip.times[0] == pytest.approx(0, abs=NEAR)
     assert clip.beeps == pytest.approx([2, 3], abs=NEAR)
     assert clip.flashes == pytest.approx([1, 2, 3], abs=NEAR)
+
+
+def test_large_pictures_do_not_wait_for_sound_without_end() -> None:
+    """They wait for as long as the memory allows, and go into the file then."""
+    writer = FileWriter(io.BytesIO(), CONTAINERS[".mkv"], BOTH, Timeline())
+    large = black_frame(3840, 2160)
+    count = 0
+    while writer._held is not None:
+        count += 1
+        large.pts, large.time_base = count, Fraction(1, 1000)
+        writer.write(large, count / 1000)
+        assert count * 3840 * 2160 * 3 // 2 < 120_000_000
+    writer.abandon()
+    assert count > 5
 
 
 async def test_pictures_that_come_long_after_the_sound(tmp_path: Path) -> None:
