@@ -45,7 +45,7 @@ async def make_clip(path: Path, seconds: float, *, sound: bool = True, rate: int
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, position, Fraction(1, SAMPLE_RATE)
         recorder.write(frame)
         if position % (SAMPLE_RATE // rate) < FRAME_SIZE:
-            while recorder._pictures > 5:  # noqa: ASYNC110  (the thread has no other way to say so)
+            while recorder._pictures_waiting > 5:  # noqa: ASYNC110  (the thread has no other way to say so)
                 await asyncio.sleep(0.002)
             recorder.write(CARD.picture(moment))
     await recorder.aclose()
