@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 MAX_BACKLOG = 256
 """Events of one session that may wait for slow transports; a peer that sends more is cut off."""
 
+MAX_GONE = 32
+"""Contents of one session that were removed and are remembered; a peer can add and remove them without end."""
+
 TERMINATE_TIMEOUT = 1.0
 """Seconds to wait for the answer to our session-terminate before transports are closed under it."""
 
@@ -71,7 +74,7 @@ class LiveSession:
         additions: What adds contents and answers those that are added.
         paths: What looks after the ways to the peer.
         shares_links: Whether the peer lets contents share a link (XEP-0338).
-        gone: What ran and was removed, by name.
+        gone: What was removed, by name; the last `MAX_GONE` of them.
         accepted: Done once the session is accepted, by either side.
         accepted_at: When that was, on the event loop's clock.
         begun: Done once the first content runs, with it and the seconds it took since the session was accepted.
@@ -246,6 +249,8 @@ class LiveSession:
         content = self.contents.pop(name, None) or self.proposed.pop(name, None)
         if content is not None:
             self.gone[name] = content
+            while len(self.gone) > MAX_GONE:
+                del self.gone[next(iter(self.gone))]
             self.additions.gone(content, reason)
             if content.task is not None and content.task is not asyncio.current_task():
                 content.task.cancel()

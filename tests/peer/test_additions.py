@@ -11,7 +11,7 @@ from jingle.elements.core import Action, Content, Reason, ReasonCondition, Role,
 from jingle.errors import ApplicationFailed, MediaError, SessionEnded, SignallingError, TransportFailed
 from jingle.peer.additions import MAX_PROPOSED
 from jingle.peer.content import LiveContent
-from jingle.peer.live import LiveSession
+from jingle.peer.live import MAX_GONE, LiveSession
 from tests.peer.parts import FakeTransport, Stage, settle, stage
 from tests.session.helpers import content, description, jingle, named, transport
 
@@ -84,6 +84,20 @@ async def test_what_the_peer_adds_is_accepted_and_runs(it: Stage) -> None:
     await settle()
     assert desk.changes[-1] == ("video", "removed")
     assert (list(live.contents), live.is_running, it.transports[1].closed) == (["voice"], True, 1)
+
+
+async def test_what_is_added_and_removed_without_end_is_forgotten(it: Stage) -> None:
+    live, desk = await running(it)
+    desk.decision.set_result(Senders.RESPONDER)
+    for number in range(1, MAX_GONE + 4):
+        it.receive(jingle(Action.CONTENT_ADD, theirs(f"video{number}")))
+        await settle()
+        it.answer_all()
+        it.transports[number].succeed()
+        await settle()
+        it.receive(jingle(Action.CONTENT_REMOVE, named(f"video{number}", Role.RESPONDER)))
+        await settle()
+    assert list(live.gone) == [f"video{number}" for number in range(4, MAX_GONE + 4)]
 
 
 async def test_what_is_declined(it: Stage) -> None:
