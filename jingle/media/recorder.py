@@ -9,8 +9,8 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 from av.audio.frame import AudioFrame
@@ -94,7 +94,7 @@ class Recorder(Sink):
             return
         self._loop = asyncio.get_running_loop()
         try:
-            file = await asyncio.to_thread(self.path.open, "wb")
+            file = await asyncio.to_thread(self.path.open, "wb", buffering=0)
         except OSError as error:
             raise MediaError(f"cannot record to {self.path}: {error.strerror or error}") from error
         # A daemon, so that a program that forgot to close can end; atexit then still completes the file.
@@ -156,7 +156,7 @@ class Recorder(Sink):
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self, file: BinaryIO) -> None:
+    def _run(self, file: RawIOBase) -> None:
         """In the thread: write until the end is queued; after an error only empty the queue."""
         writer = FileWriter(file, CONTAINERS[self.path.suffix.lower()], self.media, self._timeline)
         try:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO
+from io import BytesIO, RawIOBase
 
 import av
 from av.audio.format import AudioFormat
@@ -71,23 +71,44 @@ VIDEO_BIT_RATE = 4_000_000
 """Bits per second at most, where the codec wants to know."""
 
 
+class _Whole:
+    """A file as FFmpeg wants it: what is written is written wholly, or that very call fails.
+
+    FFmpeg buffers by itself. A buffer of Python's would fail late, when it is flushed by a seek, where PyAV can only
+    print the error.
+
+    Args:
+        file: Opened without a buffer.
+    """
+
+    def __init__(self, file: RawIOBase | BytesIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def write(self, data: bytes) -> int:
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) or 0 :]
+        return len(data)
+
+
 class FileWriter:
     """A file and what is in it.
 
     Args:
-        file: Where to write.
+        file: Where to write, without a buffer.
         container: Its format.
         media: What there will be; nothing else is taken.
         timeline: Where each frame goes.
     """
 
-    def __init__(self, file: BinaryIO, container: Container, media: Collection[Kind], timeline: Timeline) -> None:
+    def __init__(self, file: RawIOBase | BytesIO, container: Container, media: Collection[Kind], timeline: Timeline) -> None:
         self._file = file
         self._timeline = timeline
         self._format, self._media = container, set(media)
         # RF64: a WAV header counts to 4 GB only, which is half a day.
         options = {"rf64": "auto"} if container.name == "wav" else {}
-        self._container = av.open(file, "w", format=container.name, container_options=options)
+        self._container = av.open(_Whole(file), "w", format=container.name, container_options=options)
         self._held: list[tuple[Frame, float]] | None = []
         """What came before all media were there; `None` from then on."""
 

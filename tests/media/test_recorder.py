@@ -115,7 +115,9 @@ async def test_what_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("extension", CONTAINERS)
-async def test_a_full_disk_is_told_and_kills_nothing(tmp_path: Path, extension: str) -> None:
+async def test_a_full_disk_is_told_and_kills_nothing(
+    tmp_path: Path, extension: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / f"call.{extension}"
     path.symlink_to("/dev/full")
     failures: asyncio.Queue[MediaError] = asyncio.Queue()
@@ -132,6 +134,7 @@ async def test_a_full_disk_is_told_and_kills_nothing(tmp_path: Path, extension: 
         recorder.write(frame)
     await recorder.aclose()
     assert failures.empty()
+    assert "PyAV" not in "".join(capfd.readouterr())  # which prints what it has nobody to raise at
     assert "jingle-recorder" not in {thread.name for thread in threading.enumerate()}
 
 
