@@ -20,7 +20,7 @@ from .run import run
 from .status import Status, ended_status, explain
 
 
-@click.command()
+@click.command(short_help="Wait for calls and answer them.")
 @media_options
 @click.option("--once", is_flag=True, help="End after the first call.")
 @click.option("--timeout", metavar="N", type=click.FloatRange(min=0), help="Give up waiting after N seconds.")

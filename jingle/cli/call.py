@@ -12,7 +12,7 @@ import click
 from ..client import Call
 from ..errors import JingleError
 from .media import check_recording, media_options, ready_sources, ready_speaker
-from .options import Online, gather, online_options, set_up_logging
+from .options import Online, full_or_bare, gather, online_options, set_up_logging
 from .output import Output
 from .report import Report, check_report, reported
 from .run import run
@@ -25,8 +25,8 @@ def _digits(context: click.Context, parameter: click.Parameter, value: str | Non
     return value
 
 
-@click.command()
-@click.argument("jid_to_call", metavar="JID")
+@click.command(short_help="Ring somebody and talk.")
+@click.argument("jid_to_call", metavar="JID", callback=full_or_bare)
 @media_options
 @click.option("--dtmf", metavar="DIGITS", callback=_digits, help="Digits to dial once connected (0-9, *, #, A-D).")
 @click.option(

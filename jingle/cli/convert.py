@@ -23,12 +23,18 @@ LONGEST = 2**22
 ROLES = click.Choice([role.value for role in Role])
 
 
-@click.group()
+@click.group(short_help="SDP to Jingle XML, and back.")
 def convert() -> None:
-    """Convert session descriptions: SDP to Jingle XML, and back, without loss."""
+    """Convert session descriptions: SDP to Jingle XML, and back, without loss.
+
+    \b
+    Example:
+      printf 'v=0\\no=- 1 2 IN IP4 127.0.0.1\\ns=-\\nt=0 0\\nm=audio 9 RTP/AVP 0\\n' |
+          jingle convert to-jingle | jingle convert to-sdp
+    """
 
 
-@convert.command("to-jingle")
+@convert.command("to-jingle", short_help="Read SDP, print Jingle XML.")
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option(
     "--role",
@@ -56,7 +62,7 @@ def to_jingle(file: BinaryIO, role: str, sid: str | None) -> None:
     click.echo(to_text(xml))
 
 
-@convert.command("to-sdp")
+@convert.command("to-sdp", short_help="Read Jingle XML, print SDP.")
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option(
     "--role",
@@ -69,7 +75,8 @@ def to_sdp(file: BinaryIO, role: str | None, sid: str | None) -> None:
 
     \b
     Example:
-      jingle convert to-sdp session-initiate.xml
+      printf 'v=0\\no=- 1 2 IN IP4 127.0.0.1\\ns=-\\nt=0 0\\nm=audio 9 RTP/AVP 0\\n' > offer.sdp
+      jingle convert to-jingle offer.sdp | jingle convert to-sdp
     """
     line, xml = _session(file, sid)
     try:

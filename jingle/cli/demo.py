@@ -66,13 +66,13 @@ class Record:
         return next(each.fields for each in self.events[name] if each.name == event and each.fields["kind"] == kind)
 
 
-@click.command()
+@click.command(short_help="A call and a file between two peers on this machine.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("jingle-demo"),
     show_default=True,
-    help="Where to leave the recordings, the picture and the stanza ladder.",
+    help="Where to leave the recordings, the pictures and the stanza ladder.",
 )
 @click.option("-v", "--verbose", "verbosity", count=True, help="Talk more.")
 def demo(out: Path, verbosity: int) -> None:

@@ -27,7 +27,7 @@ class Listed:
     default: bool = False
 
 
-@click.command()
+@click.command(short_help="List microphones, loudspeakers and cameras.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for every device.")
 def devices(as_json: bool) -> None:
     """List microphones, loudspeakers and cameras, with the option that chooses each.
@@ -37,12 +37,14 @@ def devices(as_json: bool) -> None:
       jingle devices
     """
     found: list[Listed] = []
+    looked_for = ["microphone", "loudspeaker", "camera"]
     try:
         found += _sound()
     except MediaError as exc:
         click.echo(f"no sound: {exc}", err=True)
+        looked_for = ["camera"]
     found += [Listed(kind="camera", name=each.name, option=f"--video camera:{each.path}") for each in list_cameras()]
-    for kind in ("microphone", "loudspeaker", "camera"):
+    for kind in looked_for:
         if not any(each.kind == kind for each in found):
             click.echo(f"this machine has no {kind}", err=True)
     if as_json:

@@ -10,7 +10,7 @@ import click
 
 from ..client import Event
 from ..client.doctor import Finding, Verdict, examine
-from .options import Online, gather, online_options, set_up_logging
+from .options import Online, full_or_bare, gather, online_options, set_up_logging
 from .output import Output, printable
 from .run import run
 from .status import Status, explain
@@ -19,8 +19,8 @@ MARKS = {Verdict.GOOD: "ok", Verdict.WARNING: "warning", Verdict.BAD: "FAILED", 
 COLOURS = {Verdict.GOOD: "green", Verdict.WARNING: "yellow", Verdict.BAD: "red", Verdict.SKIPPED: None}
 
 
-@click.command()
-@click.argument("jid_to_call", metavar="[JID]", required=False)
+@click.command(short_help="Check what calls need, and say what to do about it.")
+@click.argument("jid_to_call", metavar="[JID]", required=False, callback=full_or_bare)
 @online_options
 def doctor(jid_to_call: str | None, **options: Any) -> None:
     """Check what calls need: DNS, login, the server, STUN and TURN, NAT, and, with JID, that peer's devices.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from typing import Any
 
 import click
+
+from .status import Status
 
 COMMANDS = ("call", "answer", "send", "receive", "convert", "doctor", "devices", "server", "demo")
 
@@ -21,11 +25,17 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # while a command is imported, or one that does not go online works
+            sys.exit(int(Status.INTERRUPTED))
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jingle-toolkit", prog_name="jingle")
 def main() -> None:
-    """Voice calls and files over XMPP with Jingle, from the command line.
+    """Voice and video calls, and files, over XMPP with Jingle, from the command line.
 
     \b
     On one machine, without any account:

@@ -12,6 +12,8 @@ import click
 
 from ..client import DEFAULT_TRANSPORTS, Event, Opening, Peer, RelayOnly, connect, parse_ice_server
 from ..client.connect import STRANGERS
+from ..errors import LocalProtocolError
+from ..signalling.binding import address
 from .config import named_account
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -71,6 +73,18 @@ def host_and_port(value: str, default: int) -> tuple[str, int]:
     if not host:
         raise click.BadParameter(f"{value!r} has no host")
     return host, int(port) if separator else default
+
+
+def full_or_bare(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The JID of whoever is meant, checked before anything goes online.
+
+    Raises:
+        click.BadParameter: It is none.
+    """
+    try:
+        return None if value is None else address(value)
+    except LocalProtocolError as exc:
+        raise click.BadParameter(exc.text) from None
 
 
 def _server(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:

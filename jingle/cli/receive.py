@@ -41,7 +41,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
     return None if value is None else parse_size(value)
 
 
-@click.command()
+@click.command(short_help="Wait for files and store them.")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--once", is_flag=True, help="End after the first file (or all files of one `jingle send`).")
 @click.option("--timeout", metavar="N", type=click.FloatRange(min=0), help="Give up waiting after N seconds.")

@@ -12,7 +12,7 @@ from ..applications.file_transfer.source import OutgoingFile
 from ..client import MAX_FILES, Peer, Transfers
 from ..client.sending import gather_files
 from ..errors import JingleError
-from .options import Online, gather, online_options, set_up_logging
+from .options import Online, full_or_bare, gather, online_options, set_up_logging
 from .output import Output
 from .progress import Bars
 from .run import run
@@ -24,9 +24,9 @@ AT_ONCE = 2
 Files = tuple[OutgoingFile, ...]
 
 
-@click.command()
+@click.command(short_help="Send files and folders.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.argument("to", metavar="JID")
+@click.argument("to", metavar="JID", callback=full_or_bare)
 @click.option("--description", metavar="TEXT", help="For them to read.")
 @click.option("--thumbnails", is_flag=True, help="Show them pictures in small before they accept; servers see these.")
 @click.option(

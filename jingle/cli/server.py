@@ -16,8 +16,10 @@ from .run import run
 from .status import Status
 
 
-@click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=5222, show_default=True, help="0 for a free one.")
+@click.command(short_help="Run a small XMPP server, for trying things out.")
+@click.option(
+    "--port", metavar="N", type=click.IntRange(0, 65535), default=5222, show_default=True, help="0 for a free one."
+)
 @click.option("--user", "users", metavar="NAME:PASSWORD", multiple=True, help="An account; repeatable.")
 @click.option(
     "--ca-file",

@@ -32,7 +32,7 @@ class Status(enum.IntEnum):
 LOGIN_CONDITIONS = {
     "not-authorized": "check the JID and the password",
     "certificate": "the server's certificate is not trusted; name its CA with --ca-file if you trust it",
-    "remote-server-not-found": "check the JID's domain, or name the server with --server HOST:PORT",
+    "remote-server-not-found": "check the domain of the JID, or the address given with --server HOST:PORT",
     "connection-failed": "the server closed the connection; check the address given with --server",
     "host-unknown": "the server does not serve this domain; check the JID",
     "no-mechanism": "the connection is not encrypted; check the address given with --server",
@@ -40,9 +40,9 @@ LOGIN_CONDITIONS = {
 }
 UNREACHED = {
     "decline": "they declined",
-    "busy": "they are in another call; try again later",
+    "busy": "they are in another call, or take none there; try again later",
     "timeout": "nobody answered; try again later",
-    "gone": "they went offline",
+    "gone": "they are offline, or do not show that they are there",
     "cancel": "they cancelled it",
     "expired": "the call had expired",
     "unsupported-applications": "none of theirs does that; `jingle answer` takes calls, `jingle receive` files",

@@ -108,13 +108,13 @@ async def _server(me: Peer) -> AsyncIterator[Finding]:
     told = await asyncio.gather(*(discovery.features_of(each) for each in (account.partition("@")[2], account)))
     features = told[0] | told[1]
     wanted = {
-        "stream management (XEP-0198): a call cannot be signalled while the connection is away": binding.resumes,
-        "message carbons (XEP-0280): other devices go on ringing": NS_CARBONS in features,
-        "an archive (XEP-0313): calls are missed without a trace": NS_MAM in features,
+        "no stream management (XEP-0198): a call cannot be signalled while the connection is away": binding.resumes,
+        "no message carbons (XEP-0280): other devices go on ringing": NS_CARBONS in features,
+        "no archive (XEP-0313): calls that come while nobody is online leave no trace": NS_MAM in features,
     }
     missing = [name for name, there in wanted.items() if not there]
     if missing:
-        text = "; ".join(f"no {each}" for each in missing)
+        text = "; ".join(missing)
         advice = "ask whoever runs the server for the missing modules"
         yield Finding(check="server", verdict=Verdict.WARNING, text=text, advice=advice)
     else:

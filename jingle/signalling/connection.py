@@ -293,6 +293,11 @@ class XmppConnection:
     def _on_connection_failed(self, error: Any) -> None:
         if isinstance(error, ssl.SSLCertVerificationError):
             self._failure = _untrusted(error)
+        elif self.account.server is not None:
+            # What slixmpp says of names is about the domain of the JID.
+            host, port = self.account.server
+            why = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+            self._failure = SignallingError("remote-server-not-found", f"{host}:{port} cannot be reached{why}")
         else:
             self._failure = SignallingError("remote-server-not-found", str(error))
 

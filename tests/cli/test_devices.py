@@ -101,8 +101,9 @@ def test_where_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(main, ["devices"])
     assert (result.exit_code, result.stdout) == (0, "")
     assert "pip install 'jingle-toolkit[devices]'" in result.stderr
-    for kind in ("microphone", "loudspeaker", "camera"):
-        assert f"this machine has no {kind}" in result.stderr
+    assert "this machine has no camera" in result.stderr
+    for kind in ("microphone", "loudspeaker"):  # which nobody has looked for
+        assert f"no {kind}" not in result.stderr
 
 
 @pytest.mark.parametrize("option", [("--speaker",), ("--play", "mic"), ("--play", "mic:7")])

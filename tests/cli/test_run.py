@@ -10,8 +10,10 @@ import sys
 import time
 
 import pytest
+from click.testing import CliRunner
 
 from jingle.cli import run as module
+from jingle.cli.main import main as cli
 from jingle.cli.output import Output
 from jingle.cli.status import Status
 from jingle.errors import LocalProtocolError
@@ -59,6 +61,16 @@ def test_an_interrupt_tells_the_peer(number: signal.Signals) -> None:
     process = start()
     process.send_signal(number)
     assert finish(process) == (130, "told the peer\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["call", "bob@localhost"], ["convert", "to-sdp"]])
+def test_an_interrupt_before_there_is_a_loop(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str, package: str | None = None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jingle.cli.main.importlib.import_module", interrupted)
+    result = CliRunner().invoke(cli, arguments)
+    assert (result.exit_code, result.output) == (130, "")
 
 
 def test_the_second_interrupt_leaves_at_once() -> None:

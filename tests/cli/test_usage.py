@@ -37,6 +37,9 @@ ACCOUNT = ("--jid", "a@localhost", "--password", "x")
         (("answer", *ACCOUNT, "--transport", "pigeon"), "pigeon"),
         (("answer", *ACCOUNT, "--ca-file", "missing.pem"), "missing.pem"),
         (("server", "--user", "alice"), "alice"),
+        (("call", "", *ACCOUNT), "is not a JID"),
+        (("send", __file__, "b b@localhost", *ACCOUNT), "'b b@localhost' is not a JID"),
+        (("doctor", "@", *ACCOUNT), "is not a JID"),
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...], says: str) -> None:
