@@ -71,6 +71,9 @@ VIDEO_BIT_RATE = 4_000_000
 """Bits per second at most, where the codec wants to know."""
 
 
+Unbuffered = RawIOBase | BytesIO
+
+
 class _Whole:
     """A file as FFmpeg wants it: what is written is written wholly, or that very call fails.
 
@@ -81,7 +84,7 @@ class _Whole:
         file: Opened without a buffer.
     """
 
-    def __init__(self, file: RawIOBase | BytesIO) -> None:
+    def __init__(self, file: Unbuffered) -> None:
         self._file = file
         self.seek, self.tell = file.seek, file.tell
 
@@ -102,7 +105,7 @@ class FileWriter:
         timeline: Where each frame goes.
     """
 
-    def __init__(self, file: RawIOBase | BytesIO, container: Container, media: Collection[Kind], timeline: Timeline) -> None:
+    def __init__(self, file: Unbuffered, container: Container, media: Collection[Kind], timeline: Timeline) -> None:
         self._file = file
         self._timeline = timeline
         self._format, self._media = container, set(media)
