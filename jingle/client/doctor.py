@@ -16,7 +16,7 @@ from ..signalling.binding import address
 from ..signalling.discovery import NS_JINGLE, NS_JINGLE_MESSAGE, Device
 from ..signalling.lookup import find_server
 from ..transports.base import IceServer
-from ..transports.ice import IceSettings
+from ..transports.ice_settings import IceSettings
 from ..transports.reachability import Mapping, find_mapping, try_server
 from .connect import connect
 from .peer import Peer

@@ -15,8 +15,8 @@ from ..elements.core import Role
 from ..elements.declare import Element, parse, serialize
 from ..errors import SignallingError
 from ..transports.base import AddressMonitor, IceServer, PathChange, TransportContext, TransportOptions
-from ..transports.ice import IceSettings
 from ..transports.ice_agent import IceAgent
+from ..transports.ice_settings import IceSettings
 from ..transports.ice_udp import IceUdpTransport
 from ..transports.link import IceDtlsLink
 

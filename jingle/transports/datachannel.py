@@ -24,7 +24,7 @@ from ..elements.ice_udp import NS, NS_DATACHANNEL, NS_DTLS, NS_SCTP, Channel, Sc
 from ..errors import RemoteProtocolError, TransportFailed
 from .base import Kind, Path, Security, TransportContext
 from .datachannel_stream import MAX_MESSAGE, DataChannelStream, message_size
-from .ice import IceSettings
+from .ice_settings import IceSettings
 from .ice_udp import IceUdpTransport
 from .link import IceDtlsLink
 

@@ -1,9 +1,7 @@
-"""One generation of ICE (RFC 8445, RFC 8838, RFC 7675): an `aioice.Connection` that trickles.
+"""One generation of ICE (RFC 8445, RFC 7675): checks, consent, and data on the selected pair.
 
-The only file that touches private parts of `aioice.Connection`. What is changed of it, and why:
+With `ice_trickling`, all that touches private parts of `aioice.Connection`. What is changed of it here, and why:
 
-- gathering: host candidates are known at once, those of servers follow while checks run; several servers, IPv6,
-  loopback, TURN over TLS with the name verified; aioice waits up to 5 s for one STUN and one TURN server;
 - consent: a response may take as long as consent lasts; aioice counts one that takes longer than 0.5 s as lost;
 - bounds: candidates, pairs, role switches and unreadable packets, all of which a peer could make up without end;
 - checks cut short by a success may be made again when the peer nominates another pair.
@@ -14,33 +12,17 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
-import aioice
 from aioice import stun
 from aioice.candidate import Candidate
-from aioice.ice import CandidatePair, StunProtocol, TransportPolicy
-from aioice.utils import random_string
+from aioice.ice import CandidatePair, StunProtocol
 
-from .base import CandidateSummary, IceServer, Path
+from .base import CandidateSummary, Path
 from .ice_consent import Consent, ConsentCheck
-from .ice_gathering import (
-    COMPONENT,
-    GATHERING_ERRORS,
-    MAX_ADDRESSES,
-    IceSocket,
-    RelaySocket,
-    allocate,
-    ask_reflexive,
-    local_addresses,
-    open_host,
-    resolve,
-    system_trust,
-)
+from .ice_gathering import COMPONENT, IceSocket, RelaySocket
+from .ice_settings import Credentials, IceSettings
+from .ice_trickling import TricklingConnection
 
 log = logging.getLogger(__name__)
 
@@ -48,64 +30,14 @@ MAX_REMOTE_CANDIDATES = 100
 MAX_PAIRS = 100
 """The check list's limit (RFC 8445 section 6.1.2.5)."""
 
-MAX_SERVERS = 4
-"""STUN servers, and as many TURN servers, that are asked."""
-
 _MAX_NAMES = 8
 """Names of the peer's host candidates that are being resolved by multicast DNS at the same time."""
 
 _MAX_ROLE_SWITCHES = 8
 
 
-@dataclass(frozen=True, kw_only=True)
-class Credentials:
-    """What one side's connectivity checks are signed with (RFC 8445 section 5.3)."""
-
-    ufrag: str
-    pwd: str = field(repr=False)
-
-    @classmethod
-    def generate(cls) -> Credentials:
-        """Fresh random credentials of our own."""
-        return cls(ufrag=random_string(8), pwd=random_string(24))
-
-
-@dataclass(frozen=True, kw_only=True)
-class IceSettings:
-    """How an ICE agent gathers, checks and gives up. Times are in seconds."""
-
-    relay_only: bool = False
-    loopback: bool = False
-    connect_timeout: float = 20
-    """From the start of the checks to the first selected pair and through the DTLS handshake."""
-
-    gather_timeout: float = 10
-    """After this a STUN or TURN server counts as dead; nothing else waits for it."""
-
-    refresh_interval: float = 15
-    """How often a STUN server is asked again before a pair is selected, so that a NAT keeps its mapping."""
-
-    consent_interval: float = 5
-    """Between two consent checks, randomised by a fifth (RFC 7675 section 5.1)."""
-
-    consent_expiry: float = 30
-    """Without a response for so long the peer counts as gone (RFC 7675 section 5.1)."""
-
-    consent_patience: float = 2
-    """Without a response for so long, to several checks, the path counts as failing: ICE is restarted."""
-
-    answer_timeout: float = 10
-    """For the peer to take part in a restart of ours. Many clients know no restarts and keep silent."""
-
-    turn_tls: ssl.SSLContext | None = None
-    """How a `turns` server's certificate is verified; `None` trusts the system's authorities."""
-
-
-ServerSource = Callable[[], Awaitable[tuple[IceServer, ...]]]
-
-
-class IceConnection(aioice.Connection):
-    """Our side of one generation: its sockets, its candidates, its checks.
+class IceConnection(TricklingConnection):
+    """Our side of one generation: what it gathers, its checks, the data on its path.
 
     Args:
         controlling: Whether we nominate (the session's initiator, XEP-0176 section 5.6).
@@ -128,20 +60,10 @@ class IceConnection(aioice.Connection):
         on_lost: Callable[[IceConnection, str], None],
         local: Credentials | None = None,
     ) -> None:
-        self.local = local or Credentials.generate()
-        super().__init__(
-            ice_controlling=controlling,
-            local_username=self.local.ufrag,
-            local_password=self.local.pwd,
-            # Makes aioice leave the peer's .local names alone, which a lookup would reveal us by.
-            transport_policy=TransportPolicy.RELAY if settings.relay_only else TransportPolicy.ALL,
-        )
+        super().__init__(controlling=controlling, settings=settings, on_candidate=on_candidate, local=local)
         self.remote: Credentials | None = None
         self.remote_known = asyncio.Event()
         self.asked = asyncio.Event()
-        self.gathered = asyncio.Event()
-        self.problems: list[str] = []
-        self._settings = settings
         self._consent = Consent(
             interval=settings.consent_interval,
             expiry=settings.consent_expiry,
@@ -149,152 +71,11 @@ class IceConnection(aioice.Connection):
             check=self._check_consent,
             on_failing=lambda: on_failing(self),
         )
-        self._on_candidate, self._on_datagrams, self._on_lost = on_candidate, on_datagrams, on_lost
-        self._servers: set[IceServer] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._on_datagrams, self._on_lost = on_datagrams, on_lost
         self._resolving = 0
-        self._adding = asyncio.Lock()
         self._established = False
         self._requests: dict[CandidatePair, stun.Message] = {}
         self._switches = 0
-
-    # Gathering
-
-    async def open(self, sources: tuple[ServerSource, ...]) -> None:
-        """Open the host sockets, and return while the servers that `sources` name are still being asked."""
-        self._local_candidates_start = True
-        addresses = [] if self._settings.relay_only else local_addresses(loopback=self._settings.loopback)
-        for rank, address in enumerate(addresses):
-            try:
-                protocol = await open_host(lambda: IceSocket(self), address, rank=rank)
-            except OSError as error:
-                log.debug("no candidate on %s: %s", address, error)
-                continue
-            self._protocols.append(protocol)
-            if self._closing:
-                await protocol.close()
-                return
-            self._add_local(protocol.local_candidate)
-        self._local_candidates_end = True  # what connect() asks for; later candidates are paired as they come
-        if not self._closing:
-            self._spawn(self._ask_servers(sources))
-
-    async def add_hosts(self, addresses: Iterable[str]) -> None:
-        """Gather on addresses that this machine has got since; more than `MAX_ADDRESSES` in all are not used."""
-        async with self._adding:
-            for address in addresses if not self._settings.relay_only else ():
-                if self._closing or len(self._protocols) >= MAX_ADDRESSES:
-                    return
-                try:
-                    protocol = await open_host(lambda: IceSocket(self), address, rank=len(self._protocols))
-                except OSError as error:
-                    log.debug("no candidate on %s: %s", address, error)
-                    continue
-                self._protocols.append(protocol)
-                if self._closing:
-                    await protocol.close()
-                elif self._add_local(protocol.local_candidate):
-                    self._pair_known()
-
-    async def _ask_servers(self, sources: tuple[ServerSource, ...]) -> None:
-        try:
-            await asyncio.gather(*(self._ask_source(source) for source in sources))
-        finally:
-            self.gathered.set()
-
-    async def _ask_source(self, source: ServerSource) -> None:
-        try:
-            async with asyncio.timeout(self._settings.gather_timeout):
-                servers = await source()
-        except Exception as error:  # the source is the caller's code; no failure of it may end the call
-            self.problems.append(f"STUN and TURN servers could not be asked for: {error!r}")
-            log.warning("STUN and TURN servers could not be asked for: %r", error)
-            return
-        async with asyncio.TaskGroup() as group:
-            for server in servers:
-                relay = server.scheme in ("turn", "turns")
-                known = sum((other.scheme != "stun") == relay for other in self._servers)
-                if server in self._servers or known >= MAX_SERVERS:
-                    continue
-                if relay:
-                    self._servers.add(server)
-                    group.create_task(self._gather_relayed(server, known))
-                elif server.scheme == "stun" and server.transport == "udp" and not self._settings.relay_only:
-                    self._servers.add(server)
-                    group.create_task(self._gather_reflexive(server, known))
-
-    async def _gather_reflexive(self, server: IceServer, rank: int) -> None:
-        try:
-            async with asyncio.timeout(self._settings.gather_timeout):
-                addresses = await resolve(server.host, server.port)
-        except GATHERING_ERRORS as error:
-            return self._note(server, error)
-        asked = []
-        for protocol in list(self._protocols):
-            if isinstance(protocol, RelaySocket):
-                continue
-            base = ipaddress.ip_address(protocol.local_candidate.host)
-            for address in addresses:
-                there = ipaddress.ip_address(address[0])
-                if there.version == base.version and (there.is_loopback or not base.is_loopback):
-                    asked.append(self._ask_one(protocol, server, address, rank))
-                    break
-        await asyncio.gather(*asked)
-
-    async def _ask_one(self, protocol: StunProtocol, server: IceServer, address: tuple[str, int], rank: int) -> None:
-        try:
-            async with asyncio.timeout(self._settings.gather_timeout):
-                found = await ask_reflexive(protocol, address, rank=rank)
-        except GATHERING_ERRORS as error:
-            return self._note(server, error)
-        if found is not None and self._add_local(found):
-            self._spawn(self._keep_mapping(protocol, address, rank))
-
-    async def _keep_mapping(self, protocol: StunProtocol, address: tuple[str, int], rank: int) -> None:
-        """While it rings, no check goes through the NAT and it would forget us (RFC 8445 section 5.1.1.4)."""
-        while not self._nominated:
-            await asyncio.sleep(self._settings.refresh_interval)
-            with suppress(*GATHERING_ERRORS):
-                async with asyncio.timeout(self._settings.gather_timeout):
-                    if found := await ask_reflexive(protocol, address, rank=rank):
-                        self._add_local(found)
-
-    async def _gather_relayed(self, server: IceServer, rank: int) -> None:
-        # A relay reached over TCP or TLS costs the call delay, so those over UDP are wanted more.
-        rank += 0 if server.transport == "udp" and server.scheme == "turn" else MAX_SERVERS
-        try:
-            async with asyncio.timeout(self._settings.gather_timeout):
-                protocol = await allocate(
-                    lambda: RelaySocket(self),
-                    server,
-                    tls=self._settings.turn_tls or (system_trust() if server.scheme == "turns" else None),
-                    rank=rank,
-                    hide_related=self._settings.relay_only,
-                )
-        except GATHERING_ERRORS as error:
-            return self._note(server, error)
-        self._protocols.append(protocol)
-        if self._add_local(protocol.local_candidate):
-            self._pair_known()
-
-    def _pair_known(self) -> None:
-        """Pair a new base with what is known of the peer; connect() may be running (RFC 8838 section 10)."""
-        for remote in self._remote_candidates:
-            self._pair_remote_candidate(remote)
-        self.sort_check_list()
-
-    def _add_local(self, candidate: Candidate) -> bool:
-        address = (candidate.host, candidate.port)
-        if self._closing or any((other.host, other.port) == address for other in self._local_candidates):
-            return False  # redundant (RFC 8445 section 5.1.3)
-        self._local_candidates.append(candidate)
-        self._on_candidate(candidate)
-        return True
-
-    def _note(self, server: IceServer, error: Exception) -> None:
-        text = f"{server.scheme}:{server.host}:{server.port} ({server.transport}): {error or type(error).__name__}"
-        self.problems.append(text)
-        log.info("no candidate from %s", text)
 
     # The peer
 
@@ -488,11 +269,6 @@ class IceConnection(aioice.Connection):
         self._protocols = [protocol for protocol in self._protocols if protocol not in relays]
         self._requests.clear()
         await super().close()
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _summary(candidate: Candidate) -> CandidateSummary:

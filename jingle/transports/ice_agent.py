@@ -20,7 +20,8 @@ from aioice.candidate import Candidate
 from ..errors import TransportFailed
 from .allowance import Allowance
 from .base import Path
-from .ice import Credentials, IceConnection, IceSettings, ServerSource
+from .ice import IceConnection
+from .ice_settings import Credentials, IceSettings, ServerSource
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from ..elements.declare import Element
 from ..elements.ice_udp import NS, NS_DTLS, CandidateType, Setup
 from ..errors import RemoteProtocolError, TransportFailed
 from .base import IceServer, Kind, Path, Security, TransportContext
-from .ice import Credentials, IceSettings
 from .ice_gathering import COMPONENT
+from .ice_settings import Credentials, IceSettings
 from .link import DtlsRole, IceDtls, IceDtlsLink
 
 log = logging.getLogger(__name__)

@@ -27,9 +27,9 @@ from OpenSSL import SSL
 from ..errors import TransportFailed
 from .base import AddressMonitor, Path, PathChange, RtpFeedback, RtpPacket, RtpParameters, RtpStream, Security
 from .dtls import BatchingDtls
-from .ice import Credentials, IceSettings, ServerSource
 from .ice_agent import IceAgent
 from .ice_restart import Restarts
+from .ice_settings import Credentials, IceSettings, ServerSource
 from .rtp_stream import RtpDtlsTransport
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from aioice import Candidate
 
 from ..errors import TransportFailed
 from .base import IceServer
-from .ice import IceConnection, IceSettings
+from .ice import IceConnection
+from .ice_settings import IceSettings
 
 
 @dataclass(frozen=True, kw_only=True)

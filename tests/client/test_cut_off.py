@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 import jingle
-from jingle.transports.ice import IceSettings
+from jingle.transports.ice_settings import IceSettings
 from jingle.transports.ice_udp import IceUdpTransport
 from tests.client.conftest import World
 from tests.client.test_calls import answering

@@ -11,7 +11,7 @@ from jingle.elements.declare import Element
 from jingle.elements.ice_udp import IceUdpTransport
 from jingle.errors import SignallingError, TransportFailed
 from jingle.testing.links import NoStanzas, linked_pair, make_context, over_the_wire
-from jingle.transports.ice import IceSettings
+from jingle.transports.ice_settings import IceSettings
 
 
 async def test_a_linked_pair_is_connected_and_closed() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from jingle.testing.links import TransportPair
 from jingle.transports import ice_agent
-from jingle.transports.ice import IceSettings
+from jingle.transports.ice_settings import IceSettings
 
 from .ice_helpers import only_loopback
 

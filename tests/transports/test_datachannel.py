@@ -22,7 +22,7 @@ from jingle.transports import datachannel
 from jingle.transports.base import Kind, Security, Transport, TransportContext
 from jingle.transports.datachannel import DataChannelTransport, WrappedDataChannelTransport
 from jingle.transports.datachannel_stream import HIGH_WATER, OUR_MESSAGE, DataChannelStream
-from jingle.transports.ice import IceSettings
+from jingle.transports.ice_settings import IceSettings
 from jingle.transports.sctp_receiving import OVERHEAD, WINDOW
 from jingle.transports.sctp_sending import FRAGMENT
 from jingle.transports.selection import Selection

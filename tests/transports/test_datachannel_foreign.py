@@ -21,7 +21,7 @@ from jingle.testing.streams import receive_all, receive_exactly, send_all
 from jingle.transports import sctp_receiving
 from jingle.transports.datachannel import DataChannelTransport, WrappedDataChannelTransport
 from jingle.transports.datachannel_stream import MAX_MESSAGE, DataChannelStream
-from jingle.transports.ice import IceSettings
+from jingle.transports.ice_settings import IceSettings
 from jingle.transports.link import IceDtlsLink
 from jingle.transports.sctp import (
     BINARY,

@@ -11,7 +11,7 @@ import pytest
 
 from jingle.elements import ice_udp
 from jingle.testing.links import TransportPair, over_the_wire
-from jingle.transports import ice, ice_gathering
+from jingle.transports import ice_gathering, ice_trickling
 from jingle.transports.base import TransportOptions
 
 from .ice_helpers import (
@@ -53,7 +53,7 @@ async def test_loopback_of_the_peer_is_checked_from_loopback_only(monkeypatch: p
     """Else a peer could have us send to the services of our own machine."""
     only_loopback(monkeypatch, "192.0.2.99")
     pair = TransportPair(options=TransportOptions(loopback=True))
-    monkeypatch.setattr(ice, "open_host", open_anywhere)
+    monkeypatch.setattr(ice_trickling, "open_host", open_anywhere)
     await pair.initiator.describe()
     connection = pair.initiator.shared.agent._newest
     for address in ("127.0.0.1", "198.51.100.1"):
@@ -67,7 +67,7 @@ async def test_a_pair_that_the_peers_own_check_made_stays(monkeypatch: pytest.Mo
     """Chromium checks us from 127.0.0.1; it would take with it a pair that works already."""
     only_loopback(monkeypatch, "192.0.2.99")
     pair = TransportPair(options=TransportOptions(loopback=False))
-    monkeypatch.setattr(ice, "open_host", open_anywhere)
+    monkeypatch.setattr(ice_trickling, "open_host", open_anywhere)
     await pair.initiator.describe()
     connection = pair.initiator.shared.agent._newest
     learnt = aioice.Candidate("1", 1, "udp", 1, "127.0.0.1", 50_000, "prflx")

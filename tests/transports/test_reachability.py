@@ -9,7 +9,7 @@ from aioice import stun
 
 from jingle.errors import TransportFailed
 from jingle.transports.base import IceServer
-from jingle.transports.ice import IceSettings
+from jingle.transports.ice_settings import IceSettings
 from jingle.transports.reachability import Mapping, find_mapping, try_server
 
 from . import ice_helpers

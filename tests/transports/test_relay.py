@@ -21,7 +21,7 @@ from jingle.errors import TransportFailed
 from jingle.testing.links import TransportPair
 from jingle.transports import ice_gathering
 from jingle.transports.base import IceServer, TransportOptions
-from jingle.transports.ice import IceSettings
+from jingle.transports.ice_settings import IceSettings
 
 from .ice_helpers import as_ice, coturn, exchange_data, only_loopback, wait_until, write_certificate
 
