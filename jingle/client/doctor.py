@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..elements.file_transfer import NS as NS_FILES
+from ..elements.jids import bare
 from ..elements.rtp import FEATURE_AUDIO, FEATURE_VIDEO
 from ..errors import JingleError, SignallingError, TransportFailed
-from ..session.proposal import bare
 from ..signalling.binding import address
 from ..signalling.discovery import NS_JINGLE, NS_JINGLE_MESSAGE, Device
 from ..signalling.lookup import find_server

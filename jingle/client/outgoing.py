@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..applications.rtp.call import RtpApplication
 from ..applications.rtp.options import MediaOptions, SessionIdentity
 from ..elements.core import Reason, ReasonCondition, Role, Senders
+from ..elements.jids import bare
 from ..elements.rtp import NS as NS_RTP
 from ..elements.rtp import RtpDescription
 from ..errors import LocalProtocolError, SessionEnded, SignallingError
@@ -21,7 +22,6 @@ from ..peer.content import LiveContent
 from ..peer.live import LiveSession
 from ..session import events
 from ..session import initiation_events as proposals
-from ..session.proposal import bare
 from ..signalling.discovery import NS_JINGLE, NS_JINGLE_MESSAGE, Device, best_device
 from ..transports.base import Kind as TransportKind
 from ..transports.base import Transport

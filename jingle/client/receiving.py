@@ -14,6 +14,7 @@ from ..applications.file_transfer.source import OutgoingFile
 from ..applications.file_transfer.storage import Target
 from ..elements.core import Content, Senders
 from ..elements.declare import Element
+from ..elements.jids import bare
 from ..errors import LocalProtocolError, SessionEnded
 from ..peer.live import LiveSession
 from ..peer.pump import Pump
@@ -39,7 +40,7 @@ def application_for(pump: Pump, live: LiveSession, offer: Content) -> FileReceiv
     receiver = FileReceiver(
         name=offer.name,
         creator=offer.creator,
-        origin=live.peer.partition("/")[0],
+        origin=bare(live.peer),
         hooks=hooks_of(lambda: live, offer.name, lambda: _name_of(receiver.metadata), pump.emit, done="received"),
     )
     return receiver
@@ -246,9 +247,8 @@ class IncomingFiles:
 
     def sessions_of_other_devices(self) -> list[LiveSession]:
         """The sessions with whoever this one is with, on other devices of theirs."""
-        account, _, device = self.live.peer.partition("/")
-        others = [live for live in self._pump.sessions.values() if live.peer.partition("/")[0] == account]
-        return [live for live in others if live.peer.partition("/")[2] != device]
+        ours = self.live.peer
+        return [live for live in self._pump.sessions.values() if bare(live.peer) == bare(ours) and live.peer != ours]
 
     @property
     def description(self) -> list[dict[str, object]]:

@@ -19,6 +19,7 @@ from ..applications.file_transfer.source import OutgoingFile, files_of, read_if_
 from ..applications.file_transfer.storage import Target
 from ..elements.core import Role, Senders
 from ..elements.file_transfer import NS as NS_FILES
+from ..elements.jids import bare
 from ..errors import LocalProtocolError, SessionEnded, TransportFailed
 from ..media.thumbnail import SmallPicture, make_thumbnail
 from ..peer.content import LiveContent, protection
@@ -204,7 +205,7 @@ class OutgoingFiles(FileSession):
         """Offer the files; returns once the peer has accepted at least one of them; raises as `FileSession._open`."""
         offered, pictures = await asyncio.to_thread(self._files)
         files = {f"file{number}": file for number, file in enumerate(offered)}
-        take_back = self._lending.lend(address(self._plan.to).partition("/")[0], pictures)
+        take_back = self._lending.lend(bare(address(self._plan.to)), pictures)
         senders: dict[str, FileSender] = {}
 
         def make() -> Mapping[str, Application]:
@@ -278,7 +279,7 @@ class FileRequest(FileSession):
                 self._target,
                 name=name,
                 request=self._wish,
-                origin=self._to.partition("/")[0],
+                origin=bare(self._to),
                 hooks=hooks_of(lambda: self._live, name, lambda: called, self._pump.emit, done="received"),
             )
             receivers.append(receiver)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from ..elements.bob import NS, BobData
 from ..elements.declare import Element
 from ..elements.file_transfer import Thumbnail as Described
+from ..elements.jids import bare
 from ..errors import RemoteProtocolError
 from ..media.thumbnail import MEDIA_TYPE, SmallPicture
 from ..signalling.binding import Binding
@@ -112,7 +113,7 @@ class Lending:
         return take_back
 
     async def _answer(self, sender: str, wish: Element) -> Element:
-        if not isinstance(wish, BobData) or (sender.partition("/")[0], wish.cid) not in self._lent:
+        if not isinstance(wish, BobData) or (bare(sender), wish.cid) not in self._lent:
             raise RemoteProtocolError("there is nothing of that name", condition="item-not-found")
         return BobData(cid=wish.cid, type=MEDIA_TYPE, max_age=MAX_AGE, data=self._pictures[wish.cid].data)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from ..elements.jids import bare
+
 ANYONE = "*"
 
 
@@ -22,5 +24,4 @@ class Policy:
 
     def __call__(self, sender: str) -> bool:
         """Whether this full JID may begin something with us."""
-        bare = sender.partition("/")[0]
-        return bool(self._allow & {ANYONE, bare, sender}) or self._is_contact(sender)
+        return bool(self._allow & {ANYONE, bare(sender), sender}) or self._is_contact(sender)

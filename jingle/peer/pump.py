@@ -16,10 +16,11 @@ from typing import Any
 from ..applications.base import Discerning
 from ..elements.core import Content, Group, Jingle, Role
 from ..elements.declare import Element
+from ..elements.jids import bare
 from ..errors import ApplicationFailed, LocalProtocolError, SignallingError
 from ..session import events
 from ..session.contents import namespace_of
-from ..session.dispatcher import Dispatcher, bare
+from ..session.dispatcher import Dispatcher
 from ..session.engine import Session
 from ..session.initiation import Initiations
 from ..signalling.binding import Binding, Replier

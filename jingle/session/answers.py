@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..elements.core import Action, ReasonCondition
 from ..elements.declare import Element, Unknown
+from ..elements.jids import bare
 from ..errors import RemoteProtocolError
 from .state import INFORMATION
 
@@ -58,5 +59,5 @@ def redirection(target: str | None, sender: str, local: str) -> str | None:
     """
     if not target or target in (sender, local):
         return None
-    bare, slash, resource = target.partition("/")
-    return target if slash and resource and bare == sender.partition("/")[0] else None
+    account, _, resource = target.partition("/")
+    return target if resource and account == bare(sender) else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..elements.initiation import Accept, Finish, Initiation, Proceed, Propose, Reject, Retract
-from .proposal import bare
+from ..elements.jids import bare
 
 CATCH_UP = 1.0
 """Seconds for which the messages behind a stored proposal may take to come."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 from ..elements.core import Action, Content, Group, Jingle, Role
 from ..elements.declare import Element
+from ..elements.jids import bare
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .answers import answer_after_end, is_known, redirection
 from .contents import DIRECTIONS, namespace_of
@@ -251,11 +252,6 @@ class Dispatcher:
         if expected is None and not self._may_reach(sender):
             return _no_such_client()
         return RemoteProtocolError(f"there is no session {jingle.sid!r} with you", jingle="unknown-session")
-
-
-def bare(jid: str) -> str:
-    """The JID without its resource."""
-    return jid.partition("/")[0]
 
 
 def _is_crossed(session: Session, jingle: Jingle) -> bool:

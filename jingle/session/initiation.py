@@ -27,11 +27,12 @@ from collections.abc import Callable, Iterable
 from ..elements.core import Reason, ReasonCondition, Role
 from ..elements.declare import Element
 from ..elements.initiation import Accept, Finish, Initiation, Migrated, Proceed, Propose, Reject, Retract, Ringing
+from ..elements.jids import bare
 from ..errors import LocalProtocolError
 from . import initiation_events as events
 from .catch_up import CatchUp, StoredProposal
 from .events import CallerRefused
-from .proposal import Proposal, ProposalState, bare
+from .proposal import Proposal, ProposalState
 
 RING_TIMEOUT = 60.0
 """Seconds after which a proposal is too old to ring for, and one that nobody answered or retracted is given up."""

@@ -52,11 +52,6 @@ SENDER: dict[type[Initiation], Role] = {
 """Which side sends what; a finish comes from both."""
 
 
-def bare(jid: str) -> str:
-    """The JID without its resource."""
-    return jid.partition("/")[0]
-
-
 @dataclass(kw_only=True)
 class Proposal:
     """One proposal, ours or the peer's."""

@@ -15,6 +15,8 @@ from slixmpp.basexmpp import BaseXMPP
 from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.stanza import Iq, Presence
 
+from ..elements.jids import bare
+
 log = logging.getLogger(__name__)
 
 NS_JINGLE = "urn:xmpp:jingle:1"
@@ -123,42 +125,40 @@ class Discovery:
             self._features[jid] = found
         return found
 
-    async def devices(self, bare: str, *, contact: bool) -> tuple[Device, ...]:
-        """The online devices of `bare` with their features, best priority first.
+    async def devices(self, account: str, *, contact: bool) -> tuple[Device, ...]:
+        """The online devices of `account` with their features, best priority first.
 
         Empty where their presence is not for us to see. Just after login, waits for that of a contact.
         """
         if contact:
-            await self._wait_for_presence(bare)
-        online = self._devices_of(bare)[:MAX_DEVICES_ASKED]
+            await self._wait_for_presence(account)
+        online = self._devices_of(account)[:MAX_DEVICES_ASKED]
         features = await asyncio.gather(*(self.features_of(jid) for jid, _ in online))
         return tuple(
             Device(jid=jid, priority=priority, features=found)
             for (jid, priority), found in zip(online, features, strict=True)
         )
 
-    def _devices_of(self, bare: str) -> list[tuple[str, int]]:
+    def _devices_of(self, account: str) -> list[tuple[str, int]]:
         own = str(self.xmpp.boundjid.full)
         found = [
-            (jid, presence.priority)
-            for jid, presence in self._online.items()
-            if jid.partition("/")[0] == bare and jid != own
+            (jid, presence.priority) for jid, presence in self._online.items() if bare(jid) == account and jid != own
         ]
         return sorted(found, key=lambda device: -device[1])
 
-    async def _wait_for_presence(self, bare: str) -> None:
+    async def _wait_for_presence(self, account: str) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(self._settled_at):
-                while not self._devices_of(bare):
+                while not self._devices_of(account):
                     self._arrived.clear()
                     await self._arrived.wait()
                 known = 0
-                while self._is_elsewhere(bare) and len(self._devices_of(bare)) > known:
-                    known = len(self._devices_of(bare))
+                while self._is_elsewhere(account) and len(self._devices_of(account)) > known:
+                    known = len(self._devices_of(account))
                     await asyncio.sleep(PRESENCE_PAUSE)
 
-    def _is_elsewhere(self, bare: str) -> bool:
-        return bare.rpartition("@")[2] != self.xmpp.boundjid.domain
+    def _is_elsewhere(self, account: str) -> bool:
+        return account.rpartition("@")[2] != self.xmpp.boundjid.domain
 
     def _begin(self, event: object) -> None:
         """A fresh session: whoever is online will be announced."""

@@ -12,10 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from jingle.elements.core import Reason, ReasonCondition
 from jingle.elements.initiation import Initiation
+from jingle.elements.jids import bare
 from jingle.errors import LocalProtocolError
 from jingle.session import initiation_events as events
 from jingle.session.initiation import Initiations
-from jingle.session.proposal import Proposal, ProposalState, bare
+from jingle.session.proposal import Proposal, ProposalState
 
 from .helpers import description
 

@@ -13,11 +13,11 @@ import pytest
 
 from jingle.elements import initiation
 from jingle.elements.core import Action, Jingle
+from jingle.elements.jids import bare
 from jingle.session.dispatcher import Dispatcher
 from jingle.session.engine import Session
 from jingle.session.events import Reply, Send
 from jingle.session.initiation import Initiations
-from jingle.session.proposal import bare
 from jingle.session.state import SessionState
 from tests.elements.transcripts import WIRE, lines, payload_of, sides
 
