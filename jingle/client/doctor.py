@@ -15,6 +15,7 @@ from ..errors import JingleError, SignallingError, TransportFailed
 from ..signalling.binding import address
 from ..signalling.discovery import NS_JINGLE, NS_JINGLE_MESSAGE, Device
 from ..signalling.lookup import find_server
+from ..signalling.messages import NS_CARBONS, NS_MAM
 from ..transports.base import IceServer
 from ..transports.ice_settings import IceSettings
 from ..transports.reachability import Mapping, find_mapping, try_server
@@ -23,8 +24,6 @@ from .peer import Peer
 
 PATIENCE = 5.0
 """Seconds that a STUN or TURN server may take."""
-
-NS_SM, NS_CARBONS, NS_MAM = "urn:xmpp:sm:3", "urn:xmpp:carbons:2", "urn:xmpp:mam:2"
 
 
 class Verdict(enum.Enum):
