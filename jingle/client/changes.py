@@ -20,7 +20,6 @@ from ..peer.live import LiveSession
 from ..peer.pump import Pump
 from ..session import events
 from ..session.contents import DIRECTIONS
-from ..transports.base import Kind
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +125,7 @@ class Changes:
         Raises:
             ApplicationFailed: We do nothing of that medium.
             MediaError: The source cannot be read.
+            SignallingError: No transport that carries calls is enabled.
         """
         live, pump = self._live, self._pump
         role, name = live.session.role, self._unused(medium)
@@ -135,10 +135,7 @@ class Changes:
         try:
             await application.replace(source)
             application.is_bundled = live.head is not None
-            selection = pump.select(Kind.DATAGRAM, None, None)
-            choice = selection.next()
-            if choice is None:
-                raise SignallingError("not-acceptable", "no transport that carries calls is enabled")
+            selection, choice = pump.select_for_call()
         except BaseException:
             live.release(application, "cancel")
             raise

@@ -15,7 +15,7 @@ from ..elements.core import Reason, ReasonCondition, Role, Senders
 from ..elements.jids import bare
 from ..elements.rtp import NS as NS_RTP
 from ..elements.rtp import RtpDescription
-from ..errors import LocalProtocolError, SessionEnded, SignallingError
+from ..errors import LocalProtocolError, SessionEnded
 from ..media.base import Kind
 from ..media.recorder import Recorder
 from ..peer.content import LiveContent
@@ -23,8 +23,6 @@ from ..peer.live import LiveSession
 from ..session import events
 from ..session import initiation_events as proposals
 from ..signalling.discovery import NS_JINGLE, NS_JINGLE_MESSAGE, Device, best_device
-from ..transports.base import Kind as TransportKind
-from ..transports.base import Transport
 from .call import Call, first
 from .incoming import IncomingCall
 from .plan import MediaPlan, prepared
@@ -135,19 +133,14 @@ class OutgoingCall:
         known: list[Device] = [device for device in devices if device.features]
         if not known or any(NS_JINGLE_MESSAGE in device.features for device in known):
             return None
-        best = best_device(known, frozenset({NS_RTP, self._transport().namespace}))
+        _, choice = self._pump.select_for_call()
+        best = best_device(known, frozenset({NS_RTP, choice.transport.namespace}))
         if best is not None:
             return best.jid
         if len(known) == len(devices):
             can = "take this kind of call" if any(NS_JINGLE in device.features for device in known) else "take calls"
             raise self._over("unsupported-applications", f"none of their devices can {can}")
         return None
-
-    def _transport(self) -> type[Transport]:
-        for transport in self._pump.transports:
-            if transport.kind is TransportKind.DATAGRAM:
-                return transport
-        raise SignallingError("not-acceptable", "no transport that carries calls is enabled")
 
     # The proposal
 
@@ -227,10 +220,7 @@ class OutgoingCall:
 
     def _content(self, application: RtpApplication, device: str) -> LiveContent:
         pump, medium = self._pump, application.medium
-        selection = pump.select(TransportKind.DATAGRAM, None, None)
-        choice = selection.next()
-        if choice is None:
-            raise SignallingError("not-acceptable", "no transport that carries calls is enabled")
+        selection, choice = pump.select_for_call()
         return LiveContent(
             id=events.ContentId(Role.INITIATOR, medium),
             application=application,

@@ -28,7 +28,7 @@ from ..signalling.discovery import Discovery
 from ..signalling.services import ExternalServices
 from ..transports.addresses import AddressWatch
 from ..transports.base import Kind, PathChange, SecurityPrecondition, Transport, TransportContext, TransportOptions
-from ..transports.selection import Selection
+from ..transports.selection import Choice, Selection
 from .content import LiveContent, MakeTransport, protection
 from .events import Event, EventHandler, path_fields
 from .live import LiveSession
@@ -325,6 +325,18 @@ class Pump:
             require_encryption=self.require_encryption,
             in_order=self.in_order,
         )
+
+    def select_for_call(self) -> tuple[Selection, Choice]:
+        """The same for a content of a call that we propose, with the first of them.
+
+        Raises:
+            SignallingError: No transport that carries calls is enabled (`not-acceptable`).
+        """
+        selection = self.select(Kind.DATAGRAM, None, None)
+        choice = selection.next()
+        if choice is None:
+            raise SignallingError("not-acceptable", "no transport that carries calls is enabled")
+        return selection, choice
 
     def options_for(self, peer: str, *, is_hidden: bool = False) -> TransportOptions:
         """How bits may move to this full JID; `is_hidden` for a session in which no address of ours is revealed."""
