@@ -104,14 +104,35 @@ def passes_over(feedback: RtpFeedback) -> None:
     """Do nothing about it."""
 
 
-class Sound:
-    """A `Medium` of sound."""
+class _Way:
+    """What a `Medium` of sound and one of pictures have in common."""
 
-    def __init__(self, options: MediaOptions, clock: MediaClock, on_dtmf: Callable[[str], None]) -> None:
-        self.track = ReceivedTrack("audio")
+    _switch: SwitchTrack | VideoSwitchTrack
+    _sender: AudioSender | VideoSender | None
+    _receiver: AudioReceiver | VideoReceiver | None
+
+    def __init__(self, track: ReceivedTrack) -> None:
+        self.track = track
         self.on_packet: Callable[[RtpPacket], bool] = decodes
         self.on_feedback: Callable[[RtpFeedback], None] = passes_over
         self.outlet: Outlet | None = None
+
+    def steer(self, *, is_muted: bool, is_sending: bool, is_listening: bool) -> None:
+        """Do as told."""
+        self._switch.is_muted = is_muted
+        if self.outlet is not None:
+            self.outlet.is_covered = is_muted
+        if self._sender is not None:
+            self._sender.is_paused = not is_sending
+        if self._receiver is not None:
+            self._receiver.is_enabled = is_listening
+
+
+class Sound(_Way):
+    """A `Medium` of sound."""
+
+    def __init__(self, options: MediaOptions, clock: MediaClock, on_dtmf: Callable[[str], None]) -> None:
+        super().__init__(ReceivedTrack("audio"))
         self._options, self._clock, self._on_dtmf = options, clock, on_dtmf
         self._switch = SwitchTrack()
         self._stream: RtpStream | None = None
@@ -150,16 +171,6 @@ class Sound:
 
     def limit(self, bit_rate: int | None) -> None:
         """Do nothing: sound is small."""
-
-    def steer(self, *, is_muted: bool, is_sending: bool, is_listening: bool) -> None:
-        """Do as told."""
-        self._switch.is_muted = is_muted
-        if self.outlet is not None:
-            self.outlet.is_covered = is_muted
-        if self._sender is not None:
-            self._sender.is_paused = not is_sending
-        if self._receiver is not None:
-            self._receiver.is_enabled = is_listening
 
     async def send_dtmf(self, digits: str) -> None:
         """Press keys; returns when the last is released.
@@ -200,7 +211,7 @@ def _decoder(codec: Codec) -> Decoder:
     return make_decoder(codec.name, dict(codec.parameters))
 
 
-class Pictures:
+class Pictures(_Way):
     """A `Medium` of pictures.
 
     Args:
@@ -210,10 +221,7 @@ class Pictures:
     """
 
     def __init__(self, options: MediaOptions, clock: MediaClock, make_worker: Callable[[], Worker] = Thread) -> None:
-        self.track = ReceivedTrack("video")
-        self.on_packet: Callable[[RtpPacket], bool] = decodes
-        self.on_feedback: Callable[[RtpFeedback], None] = passes_over
-        self.outlet: Outlet | None = None
+        super().__init__(ReceivedTrack("video"))
         self._options, self._clock = options, clock
         self._make_worker = make_worker
         self._workers: list[Worker] = []
@@ -275,16 +283,6 @@ class Pictures:
 
     def _most_of(self, negotiated: Negotiated) -> int:
         return min(self._options.video_bit_rate or DEFAULT_BIT_RATE, negotiated.bit_rate or MAX_BIT_RATE)
-
-    def steer(self, *, is_muted: bool, is_sending: bool, is_listening: bool) -> None:
-        """Do as told."""
-        self._switch.is_muted = is_muted
-        if self.outlet is not None:
-            self.outlet.is_covered = is_muted
-        if self._sender is not None:
-            self._sender.is_paused = not is_sending
-        if self._receiver is not None:
-            self._receiver.is_enabled = is_listening
 
     async def send_dtmf(self, digits: str) -> None:
         """Press no keys.
