@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 import pytest
 from aioice import stun
 
 from jingle.errors import TransportFailed
+from jingle.transports import ice_gathering, ice_trickling
 from jingle.transports.base import IceServer
 from jingle.transports.ice_settings import IceSettings
 from jingle.transports.reachability import Mapping, find_mapping, try_server
@@ -64,6 +66,18 @@ async def test_a_server_that_does_not_answer() -> None:
 async def test_a_relay_that_does_not_answer(scheme: str, transport: str) -> None:
     with dead_server(scheme, transport) as dead, pytest.raises(TransportFailed):
         await try_server(dead, SETTINGS)
+
+
+async def test_a_name_that_takes_its_time_for_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both together take longer than either may."""
+
+    async def slowly(host: str, port: int) -> tuple[tuple[str, int], ...]:
+        await asyncio.sleep(2.1)
+        return await ice_gathering.resolve(host, port)
+
+    monkeypatch.setattr(ice_trickling, "resolve", slowly)
+    with dead_server() as dead, pytest.raises(TransportFailed):
+        await try_server(dead, IceSettings(loopback=True, gather_timeout=2.4))
 
 
 async def test_a_name_that_does_not_resolve() -> None:
