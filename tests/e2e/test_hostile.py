@@ -268,7 +268,8 @@ async def test_a_flood_of_files_and_blocks(on_loopback: World) -> None:
         offers = [offer(file(), ibb(f"agreed{number}", 65535), sid=f"file{number}") for number in range(300)]
         answers = await attacker.fire([*offers, *opens, *[block] * 100])
         assert "resource-constraint" in conditions(answers)
-        assert conditions(answers[300:]) <= {"item-not-found", "not-acceptable"}
+        # The last is what stands once no stream is left: in-band data is then for whoever else is in the program.
+        assert conditions(answers[300:]) <= {"item-not-found", "not-acceptable", "feature-not-implemented"}
         assert resident(bob) - before < MOST
     (on_loopback.folder / "report.txt").write_text("worth reading")
     carol = await on_loopback.start("send", "report.txt", device, as_jid=on_loopback.carol)

@@ -104,14 +104,26 @@ async def shows_there(client: BrowserClient, colour: Colour) -> Event:
 
 
 async def assert_frames_are_counted(client: BrowserClient, call: jingle.Call) -> None:
-    """Assert that what one side sends is what the other decodes, but for what is on its way."""
-    measured = await client.measure()
+    """Assert that what one side sends is what the other decodes, but for what is on its way.
+
+    Over two seconds of several: a machine that is busy with something else leaves pictures out.
+    """
+    before = await frames(client, call)
+    for _ in range(5):
+        await asyncio.sleep(2)
+        now = await frames(client, call)
+        ours, there, theirs, here = (late - early for late, early in zip(now, before, strict=True))
+        if min(there, here) > RATE and abs(ours - there) <= RATE and abs(theirs - here) <= RATE:
+            return
+        before = now
+    raise AssertionError(f"we sent {ours}, {there} were decoded there; it sent {theirs}, {here} were decoded here")
+
+
+async def frames(client: BrowserClient, call: jingle.Call) -> tuple[int, int, int, int]:
+    """Sent by us, decoded there, sent from there, decoded here."""
+    there = (await client.measure())["frames"]
     ours = call.stats()["video"]
-    sent, decoded = measured["frames"]["sent"], measured["frames"]["decoded"]
-    assert decoded > RATE
-    assert abs(ours.frames_sent - decoded) <= RATE
-    assert sent > RATE
-    assert abs(sent - ours.frames_received) <= RATE
+    return ours.frames_sent, there["decoded"], there["sent"], ours.frames_received
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
