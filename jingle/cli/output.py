@@ -24,9 +24,16 @@ class Output:
     def __init__(self, *, as_json: bool, verbosity: int) -> None:
         self.as_json = as_json
         self.verbosity = verbosity
+        self.has_damage = False
+        """Whether something that should have been kept was not, while everything else went on: a full disk."""
 
     def event(self, event: Event) -> None:
-        """Print one event."""
+        """Print one event of the peer."""
+        if event.name == "error" and event.fields["condition"] == "media-error":
+            self.has_damage = True
+        self._event(event)
+
+    def _event(self, event: Event) -> None:
         if self.as_json:
             self._print(json.dumps(event.as_dict(), ensure_ascii=False))
             return
@@ -57,7 +64,7 @@ class Output:
         """Print an error with its advice."""
         fields = {"condition": explanation.condition, "text": explanation.text, "advice": explanation.advice}
         if self.as_json:
-            self.event(Event(name="error", time=time.time(), fields=fields))
+            self._event(Event(name="error", time=time.time(), fields=fields))
             return
         self.say(f"error: {explanation.text}")
         if explanation.advice:

@@ -16,10 +16,12 @@ def run(main: Callable[[], Awaitable[Status]], output: Output) -> None:
     """Run a command to its end and leave with its exit status.
 
     The first Ctrl-C (or SIGTERM, or the terminal that closes) cancels `main`, whose `async with` blocks tell the peer
-    and close recordings; the second one leaves at once.
+    and close recordings; the second one leaves at once. What was done but could not be kept is damaged.
     """
     try:
         status = asyncio.run(_supervise(main))
+        if status is Status.DONE and output.has_damage:
+            status = Status.DAMAGED
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
     except Exception as exc:

@@ -62,7 +62,7 @@ class OutgoingCall:
     async def place(self) -> Call:
         """Ring, connect, and return the call; see `Peer.call`."""
         plan = self._plan
-        async with prepared(plan.media, plan.media.offered) as recorder:
+        async with prepared(plan.media, plan.media.offered, self._pump.emit) as recorder:
             self._peer.outgoing[self.id] = self
             try:
                 device = await self._direct_device()
@@ -247,7 +247,7 @@ class OutgoingCall:
         if not isinstance(offer, IncomingCall):
             raise SessionEnded("alternative-session", "both sides called, and the peer's call came to nothing")
         # What was to be recorded into was closed with our session; nothing had been heard in it.
-        async with prepared(MediaPlan(record=plan.media.record), offer.media) as recorder:
+        async with prepared(MediaPlan(record=plan.media.record), offer.media, self._pump.emit) as recorder:
             return await self._take_theirs(offer, recorder)
 
     def _on_info(self, device: str, medium: str, state: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from os import PathLike
 
@@ -70,8 +70,12 @@ class MediaPlan:
 
 
 @contextlib.asynccontextmanager
-async def prepared(plan: MediaPlan, media: Collection[str]) -> AsyncIterator[Recorder | None]:
+async def prepared(
+    plan: MediaPlan, media: Collection[str], emit: Callable[..., None]
+) -> AsyncIterator[Recorder | None]:
     """Open the sources, and a recording of these media; what is not used after all is closed again.
+
+    A recording that breaks later costs nobody the call: an `error` event (`media-error`) tells of it.
 
     Raises:
         MediaError: One of them cannot be opened.
@@ -83,6 +87,7 @@ async def prepared(plan: MediaPlan, media: Collection[str]) -> AsyncIterator[Rec
             if (source := plan.source(medium)) is not None:
                 await source.part(medium).open()
         if recorder is not None:
+            recorder.on_error = lambda error: emit("error", condition="media-error", text=str(error), advice="")
             await recorder.open()
         yield recorder
     except BaseException:

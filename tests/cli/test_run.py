@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from jingle.cli import run as module
 from jingle.cli.main import main as cli
 from jingle.cli.output import Output
 from jingle.cli.status import Status
+from jingle.client import Event
 from jingle.errors import LocalProtocolError
 
 PROGRAM = """
@@ -119,6 +121,24 @@ def run(outcome: Status | BaseException, *, verbosity: int = 0) -> int:
 @pytest.mark.parametrize("status", list(Status))
 def test_the_status_that_main_gives(status: Status) -> None:
     assert run(status) == status
+
+
+def test_a_recording_that_broke_is_not_done(capsys: pytest.CaptureFixture[str]) -> None:
+    fields = {
+        "condition": "media-error",
+        "text": "recording has stopped: No space left on device",
+        "advice": "",
+    }
+    output = Output(as_json=True, verbosity=0)
+
+    async def main() -> Status:
+        output.event(Event(name="error", time=0.0, fields=fields))
+        return Status.DONE
+
+    with pytest.raises(SystemExit) as caught:
+        module.run(main, output)
+    assert caught.value.code == 6
+    assert json.loads(capsys.readouterr().out) == {"event": "error", "time": 0.0, **fields}
 
 
 def test_an_error_of_ours(capsys: pytest.CaptureFixture[str]) -> None:

@@ -229,6 +229,21 @@ async def test_frames_and_recordings(world: World, tmp_path: Path) -> None:
     assert whole.stat().st_size > part.stat().st_size > 0.2 * 96000
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+async def test_a_full_disk_is_told_and_the_call_goes_on(world: World, tmp_path: Path) -> None:
+    (tmp_path / "all.wav").symlink_to("/dev/full")
+    alice, bob = await world.peer("alice"), await world.peer("bob")
+    async with answering(bob) as answer:
+        async with alice.call("bob@localhost", audio=jingle.Tone(), record=tmp_path / "all.wav") as call:
+            await answer
+            assert await call.first_sound() is not None
+            ending = await call.hang_up()
+    assert ending.reason == "success"
+    (error,) = world.told("alice", "error")
+    assert error["condition"] == "media-error"
+    assert "No space left" in error["text"]
+
+
 async def _first(call: jingle.Call, count: int) -> AsyncIterator[tuple[int, Frame]]:
     number = 0
     async for frame in call.audio:
