@@ -83,16 +83,14 @@ async def _answer(
         status: Status | None = None
         later: deque[Offer] = deque()
         async for offer in _calls(me, timeout, later):
-            if ring and (await asyncio.wait([offer.gone], timeout=ring))[0]:
+            if ring and not offer.replaces and (await asyncio.wait([offer.gone], timeout=ring))[0]:
                 continue  # somebody else took it, or the caller gave up: that was no call of ours
             if decline:
                 await offer.decline()
                 status = Status.DONE
             else:
-                status = await _talk(
-                    me, offer, None if once else later, output, (play, video, speaker), record, seconds, page
-                )
-            if once:
+                status = await _talk(me, offer, (later, once), output, (play, video, speaker), record, seconds, page)
+            if once and not later:
                 return status
         if status is None:
             output.say("nobody called")
@@ -116,14 +114,14 @@ async def _calls(me: Peer, timeout: float | None, waiting: deque[Offer]) -> Asyn
 async def _talk(
     me: Peer,
     offer: IncomingCall,
-    later: deque[Offer] | None,
+    after: tuple[deque[Offer], bool],
     output: Output,
     shown: tuple[str | None, str | None, str | None],
     record: Path | None,
     seconds: float | None,
     page: Report | None,
 ) -> Status:
-    refusing = asyncio.ensure_future(_refuse_others(me, offer, later))
+    refusing = asyncio.ensure_future(_refuse_others(me, offer, *after))
     try:
         call: Call
         play, video, speaker = shown
@@ -149,10 +147,15 @@ async def _listen(call: Call, seconds: float | None) -> Status:
     return ended_status(ending.reason)
 
 
-async def _refuse_others(me: Peer, current: IncomingCall, later: deque[Offer] | None) -> None:
-    """Nobody can talk to two; whoever calls while the end of the call before is being cleared away comes next."""
+async def _refuse_others(me: Peer, current: IncomingCall, later: deque[Offer], once: bool) -> None:
+    """Nobody can talk to two.
+
+    Whoever calls while the end of the call before is being cleared away comes next, and so does the same person from
+    another device, with whom the call goes on.
+    """
     async for offer in me.incoming():
-        if later is not None and current.is_over:
+        continues = isinstance(offer, IncomingCall) and offer.replaces == current.sid
+        if continues or (current.is_over and not once):
             later.append(offer)
         else:
             await offer.decline("busy")

@@ -39,6 +39,8 @@ class IncomingCall:
         sid: The session's id.
         media: What the caller wants: `audio`, `video`.
         called_at: When the caller began, in seconds since the epoch.
+        replaces: The sid of the running call with the same person that goes on as this one, from another device or
+            after a break (XEP-0353 section 4.2): whoever took that one has decided already.
         gone: Done with (reason, text) when the caller gave up, or another device of ours took or declined the call.
     """
 
@@ -48,6 +50,7 @@ class IncomingCall:
         self.peer = peer
         self.sid = sid
         self.media = media
+        self.replaces: str | None = None
         self.called_at = time.time() - age
         self.gone: asyncio.Future[tuple[str, str | None]] = asyncio.get_running_loop().create_future()
         self._session: asyncio.Future[LiveSession] = asyncio.get_running_loop().create_future()
@@ -60,6 +63,7 @@ class IncomingCall:
         """A call that was proposed before its session (XEP-0353)."""
         call = cls(owner, peer=event.peer, sid=event.id, media=media_in(event.descriptions), age=event.age)
         call._proposed = True
+        call.replaces = event.replaces
         return call
 
     @classmethod
@@ -115,7 +119,7 @@ class IncomingCall:
         plan = MediaPlan.of(audio, video, media, record, hang_up_at_end)
 
         async def start() -> Call:
-            async with prepared(plan, [each for each in self.media if plan.wants(each)]) as recorder:
+            async with prepared(plan, [each for each in self.media if plan.wants(each)], self._pump.emit) as recorder:
                 return await self.connect(plan, recorder, timeout=connect_timeout, relay_only=relay_only)
 
         return Opening(start)

@@ -80,6 +80,20 @@ async def test_declined(world: World) -> None:
     playable(world.folder / "never.wav", least=0)
 
 
+async def test_a_call_goes_on_from_another_device(world: World) -> None:
+    """Whoever is talked to calls again from elsewhere: it is taken at once, and is the same call (XEP-0353 4.2)."""
+    bob = await world.answer("--once")
+    desk = await world.call()
+    await both_connected(desk, bob)
+    phone = await world.call()
+    online = await phone.event("online")
+    await phone.event("connected")
+    talked = await bob.event("connected", peer=online["jid"])
+    await ended(desk, "success", since=talked["time"], exit=0)
+    await ended(phone, "success", since=phone.interrupt(), exit=130)
+    assert await bob.exit() == 0
+
+
 async def test_busy(world: World) -> None:
     """A third party calls while a call runs, which goes on undisturbed."""
     bob = await world.answer("--once", "--from", world.carol)
