@@ -236,6 +236,7 @@ class Call:
             TransportFailed: There is no way for it.
             MediaError: The source cannot be read.
             LocalProtocolError: It is being added already.
+            SignallingError: No transport that a call could use is enabled.
             SessionEnded: The call is over.
 
         Cancelling is safe at any point: the proposal is withdrawn.

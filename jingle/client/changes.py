@@ -89,6 +89,7 @@ class Changes:
             TransportFailed: There is no way for it.
             MediaError: The source cannot be read.
             LocalProtocolError: It is being added, or the call has it already and cannot be changed.
+            SignallingError: No transport that a call could use is enabled.
             SessionEnded: The call is over.
         """
         self._check_running()

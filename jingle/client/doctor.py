@@ -18,7 +18,7 @@ from ..signalling.lookup import find_server
 from ..signalling.messages import NS_CARBONS, NS_MAM
 from ..transports.base import IceServer
 from ..transports.ice_settings import IceSettings
-from ..transports.reachability import Mapping, find_mapping, try_server
+from ..transports.reachability import NatMapping, find_mapping, try_server
 from .connect import connect
 from .peer import Peer
 
@@ -194,14 +194,14 @@ async def _nat(servers: Sequence[IceServer], settings: IceSettings) -> Finding:
         advice = "it may be that UDP is kept out altogether; TURN over TCP or TLS helps then"
         return Finding(check="nat", verdict=Verdict.BAD, text=exc.text, advice=advice)
     match mapping:
-        case Mapping.NONE:
+        case NatMapping.NONE:
             return Finding(check="nat", verdict=Verdict.GOOD, text="none: addresses are not translated")
-        case Mapping.INDEPENDENT:
+        case NatMapping.INDEPENDENT:
             return Finding(check="nat", verdict=Verdict.GOOD, text="endpoint-independent: most peers can reach us")
-        case Mapping.DEPENDENT:
+        case NatMapping.DEPENDENT:
             advice = "a TURN server is needed for peers that are behind such a one too"
             return Finding(check="nat", verdict=Verdict.WARNING, text="address-dependent (symmetric)", advice=advice)
-        case Mapping.UNKNOWN:
+        case NatMapping.UNKNOWN:
             advice = "name another STUN server, and its kind can be told: --stun HOST:PORT"
             return Finding(check="nat", verdict=Verdict.WARNING, text="there is one", advice=advice)
 

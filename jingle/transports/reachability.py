@@ -26,7 +26,7 @@ class Reached:
     """Until it answered."""
 
 
-class Mapping(enum.Enum):
+class NatMapping(enum.Enum):
     """What becomes of our address on the way out (RFC 4787 section 4.1)."""
 
     NONE = "none"
@@ -58,7 +58,7 @@ async def try_server(server: IceServer, settings: IceSettings) -> Reached:
     return Reached(address=address, seconds=seconds)
 
 
-async def find_mapping(servers: Sequence[IceServer], settings: IceSettings) -> Mapping:
+async def find_mapping(servers: Sequence[IceServer], settings: IceSettings) -> NatMapping:
     """Ask several STUN servers (a TURN server is one too) from one socket for each address of this machine.
 
     Raises:
@@ -71,14 +71,14 @@ async def find_mapping(servers: Sequence[IceServer], settings: IceSettings) -> M
     if not reflexive:
         if answered <= 0:
             raise TransportFailed("no STUN server answered")
-        return Mapping.NONE
+        return NatMapping.NONE
     seen: dict[tuple[str | None, int | None], int] = {}
     for each in reflexive:
         base = each.related_address, each.related_port
         seen[base] = seen.get(base, 0) + 1
     if max(seen.values()) > 1:
-        return Mapping.DEPENDENT
-    return Mapping.INDEPENDENT if answered > 1 else Mapping.UNKNOWN
+        return NatMapping.DEPENDENT
+    return NatMapping.INDEPENDENT if answered > 1 else NatMapping.UNKNOWN
 
 
 async def _gather(servers: tuple[IceServer, ...], settings: IceSettings) -> tuple[list[Candidate], list[str]]:

@@ -12,7 +12,7 @@ from jingle.errors import TransportFailed
 from jingle.transports import ice_gathering, ice_trickling
 from jingle.transports.base import IceServer
 from jingle.transports.ice_settings import IceSettings
-from jingle.transports.reachability import Mapping, find_mapping, try_server
+from jingle.transports.reachability import NatMapping, find_mapping, try_server
 
 from . import ice_helpers
 from .ice_helpers import TranslatingStun, dead_server, stun_server
@@ -36,9 +36,9 @@ class Symmetric(TranslatingStun):
 
 async def test_behind_a_nat_that_does_the_same_to_all() -> None:
     async with stun_server() as (one, _), stun_server() as (other, _):
-        assert await find_mapping([one], SETTINGS) is Mapping.UNKNOWN
-        assert await find_mapping([one, one], SETTINGS) is Mapping.UNKNOWN
-        assert await find_mapping([one, other], SETTINGS) is Mapping.INDEPENDENT
+        assert await find_mapping([one], SETTINGS) is NatMapping.UNKNOWN
+        assert await find_mapping([one, one], SETTINGS) is NatMapping.UNKNOWN
+        assert await find_mapping([one, other], SETTINGS) is NatMapping.INDEPENDENT
         reached = await try_server(one, SETTINGS)
         assert reached.address is not None
         assert reached.address.startswith("203.0.113.7:")
@@ -49,7 +49,7 @@ async def test_behind_a_symmetric_nat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each server sees another address: RFC 4787 calls it address-dependent."""
     monkeypatch.setattr(ice_helpers, "TranslatingStun", Symmetric)
     async with stun_server() as (one, _), stun_server() as (other, _):
-        assert await find_mapping([one, other], SETTINGS) is Mapping.DEPENDENT
+        assert await find_mapping([one, other], SETTINGS) is NatMapping.DEPENDENT
 
 
 async def test_a_server_that_does_not_answer() -> None:
@@ -59,7 +59,7 @@ async def test_a_server_that_does_not_answer() -> None:
         with pytest.raises(TransportFailed, match="no STUN server"):
             await find_mapping([dead], SETTINGS)
         async with stun_server() as (one, _):
-            assert await find_mapping([dead, one], SETTINGS) is Mapping.UNKNOWN
+            assert await find_mapping([dead, one], SETTINGS) is NatMapping.UNKNOWN
 
 
 @pytest.mark.parametrize(("scheme", "transport"), [("turn", "udp"), ("turn", "tcp"), ("turns", "tcp")])
