@@ -377,6 +377,10 @@ class Peer:
                 if self._listening:
                     self.pump.act(lambda machine: machine.ring(id))
                     self._offer(IncomingCall.of_proposal(self, event))
+            case proposals.Finished(id=id, migrated_to=str()):
+                # It goes on as another session, so that it has not failed (XEP-0353 section 4.2).
+                self._withdraw(id, "cancel", "it goes on as another call")
+                self._finish(id, "success")
             case proposals.Retracted(id=id, reason=reason) | proposals.Finished(id=id, reason=reason):
                 self._withdraw(id, reason.condition.value if reason else "cancel", reason.text if reason else None)
                 self._finish(id, reason.condition.value if reason else "success")
