@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slixmpp import JID, ClientXMPP
+from slixmpp import JID
 from slixmpp.exceptions import IqError, IqTimeout
 
 from ..errors import LocalProtocolError, SignallingError
 from .binding import address
+from .bursts import BurstClient
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,16 @@ of the two throwing each other out in turn), or the password was changed."""
 CAPS_NODE = "urn:jingle-toolkit"
 """Names this software in presence (XEP-0115 section 4)."""
 
-PLUGINS = ("xep_0030", "xep_0115", "xep_0198", "xep_0199", "xep_0280")
+ACK_EVERY = 16
+"""Stanzas after which the server is asked what has reached it; until then a copy of each is kept."""
+
+PLUGINS: dict[str, dict[str, Any] | None] = {
+    "xep_0030": None,
+    "xep_0115": {"caps_node": CAPS_NODE},
+    "xep_0198": {"window": ACK_EVERY},
+    "xep_0199": None,
+    "xep_0280": None,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +86,9 @@ class XmppConnection:
         if "@" not in jid:
             raise LocalProtocolError(f"{account.jid!r} names no account of a server", condition="jid-malformed")
         jid = jid if "/" in jid else f"{jid}/{resource}"
-        self.xmpp = ClientXMPP(jid, account.password, ssl_context=_ssl_context(account.ca_file))
-        for plugin in PLUGINS:
-            self.xmpp.register_plugin(plugin, pconfig={"caps_node": CAPS_NODE} if plugin == "xep_0115" else None)
+        self.xmpp = BurstClient(jid, account.password, ssl_context=_ssl_context(account.ca_file))
+        for plugin, options in PLUGINS.items():
+            self.xmpp.register_plugin(plugin, pconfig=options)
         # slixmpp would ask everybody whose presence arrives what he can do, and a question tells a stranger that we are
         # online; `Discovery` asks those whom we call.
         self.xmpp.remove_handler("Entity Capabilities")

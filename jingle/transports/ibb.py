@@ -22,12 +22,13 @@ from .ibb_session import IbbRouter, IbbSession
 
 log = logging.getLogger(__name__)
 
-BLOCK_SIZE = 16384
-"""The most bytes of a block that we offer: 22 kB as a stanza, which is a third of the smallest limit that servers
-have by default, and two seconds' worth under the slowest rate that they have."""
+BLOCK_SIZE = 18048
+"""The most bytes of a block that we offer: as a stanza just under the 24 KiB that leave in three whole records (see
+`signalling.bursts`), with 500 bytes for the addresses. That is under half of the smallest limit that servers have by
+default, and two and a half seconds' worth under the slowest rate that they have."""
 
 SMALLEST_BLOCK = 1024
-"""Where halving a block that the peer refuses ends."""
+"""Where lessening a block that the peer refuses ends."""
 
 OPEN_TIMEOUT = 60.0
 """Seconds for `<open/>` to be answered, or to come."""
@@ -126,9 +127,9 @@ class IbbStreamTransport:
                 )
             except SignallingError as exc:
                 # The peer wants smaller blocks after all (XEP-0047 section 2.1).
-                if exc.condition != "resource-constraint" or size // 2 < SMALLEST_BLOCK:
+                if exc.condition != "resource-constraint" or size <= SMALLEST_BLOCK:
                     raise TransportFailed(f"the peer opens no in-band stream: {exc}", last_error=exc) from exc
-                size //= 2
+                size = 1 << (size - 1).bit_length() - 1  # the next smaller power of two, which is what limits are
             else:
                 session.block_size = min(session.block_size, size)
                 session.opened.set()

@@ -36,7 +36,7 @@ QUICK, SLOW = 0.5, 2.0
 """Seconds to an acknowledgement: below the first the window grows, above the second it shrinks."""
 
 STALL_TIMEOUT = 120.0
-"""Seconds without any acknowledgement after which the stream counts as broken. A block of 16 KiB takes two of them
+"""Seconds without any acknowledgement after which the stream counts as broken. A block takes two or three of them
 through a server that lets 10 kB a second pass, and a peer whose disk is slow may take its time."""
 
 REQUEST_TIMEOUT = 3600.0
@@ -110,6 +110,7 @@ class IbbSession:
         self._window = 2
         self._in_flight = 0
         self._send_seq = self._receive_seq = 0
+        self._rest = bytearray()
         self._progress = asyncio.get_running_loop().time()
         self._received: deque[memoryview] = deque()
         self._waiting_bytes = 0
@@ -120,19 +121,40 @@ class IbbSession:
     # Sending.
 
     async def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Send all of `data`; see `ByteStream.send`."""
-        with memoryview(data).cast("B") as view:
-            async with self._sending:
-                for start in range(0, len(view), self.block_size):
-                    block = bytes(view[start : start + self.block_size])
+        """Send all of `data`; see `ByteStream.send`.
+
+        What does not fill a block waits for more as long as other blocks are under way (RFC 896).
+        """
+        async with self._sending:
+            with memoryview(data).cast("B") as view:
+                taken = 0
+                while (missing := self.block_size - len(self._rest)) <= len(view) - taken:
                     await self._until(lambda: self._in_flight < self._window)
-                    if self._eof_sent:
-                        raise TransportFailed("the in-band stream has ended")
-                    if not self._in_flight:
-                        self._progress = asyncio.get_running_loop().time()
-                    self._in_flight += 1
-                    self._spawn(self._send_block(Data(seq=self._send_seq, sid=self.sid, data=block)))
-                    self._send_seq = (self._send_seq + 1) % SEQUENCE
+                    self._check_open()
+                    self._start(b"".join((self._rest, view[taken : taken + missing])))
+                    taken += missing
+                await self._until(lambda: True)
+                self._check_open()
+                self._rest += view[taken:]
+            if not self._in_flight:
+                self._flush()
+
+    def _check_open(self) -> None:
+        if self._eof_sent:
+            raise TransportFailed("the in-band stream has ended")
+
+    def _flush(self) -> None:
+        if self._rest:
+            self._start(bytes(self._rest))
+
+    def _start(self, block: bytes) -> None:
+        """Send a block that begins with what was left."""
+        self._rest.clear()
+        if not self._in_flight:
+            self._progress = asyncio.get_running_loop().time()
+        self._in_flight += 1
+        self._spawn(self._send_block(Data(seq=self._send_seq, sid=self.sid, data=block)))
+        self._send_seq = (self._send_seq + 1) % SEQUENCE
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -150,6 +172,8 @@ class IbbSession:
             self._in_flight -= 1
             self._progress = loop.time()
             self._adapt(self._progress - sent)
+            if not (self._in_flight or self._closed or self._failure or self._eof_sent):
+                self._flush()
             self._changes.tell()
 
     def _adapt(self, seconds: float) -> None:
@@ -161,7 +185,7 @@ class IbbSession:
     async def send_eof(self) -> None:
         """Send `<close/>` once every block is acknowledged; see `ByteStream.send_eof`."""
         async with self._sending:
-            await self._until(lambda: not self._in_flight)
+            await self._until(lambda: not (self._in_flight or self._rest))
             if not self._eof_sent:
                 self._eof_sent = True
                 if not self._eof_received:
