@@ -9,6 +9,7 @@ section 4.6.1).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 
@@ -68,7 +69,8 @@ class BurstClient(ClientXMPP):
         # for our kernel to delay that, which it does for up to 40 ms. Linux forgets what it was told, so each time.
         sock = self.transport.get_extra_info("socket") if self.transport is not None else None
         if sock is not None and hasattr(socket, "TCP_QUICKACK"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            with contextlib.suppress(OSError):  # no TCP, or just closed: slixmpp hears of that by itself
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         super().data_received(data)
 
     @property

@@ -54,6 +54,7 @@ modules_enabled = {{
 smacks_hibernation_time = {hibernation}
 {turn}
 {limits}
+{settings}
 {others}
 VirtualHost "{domain}"
   ssl = {{ key = "{certificate}", certificate = "{certificate}" }}
@@ -134,7 +135,12 @@ class Prosody(XmppServer):
 
 @contextlib.contextmanager
 def prosody(
-    folder: Path, turn: Coturn | None = None, others: Federation | None = None, *, is_limited: bool = False
+    folder: Path,
+    turn: Coturn | None = None,
+    others: Federation | None = None,
+    *,
+    is_limited: bool = False,
+    settings: str = "",
 ) -> Iterator[Prosody]:
     """Run a Prosody in `folder`.
 
@@ -143,6 +149,7 @@ def prosody(
         turn: What it hands out credentials for (XEP-0215).
         others: Whom it federates with, as `prosody.example`; without them it is `localhost` and alone.
         is_limited: Whether clients may send no more than most servers let them.
+        settings: More lines of its configuration.
     """
     program = require_program("prosody")
     port, proxy_port, http_port, s2s_port = free_ports(4)
@@ -164,6 +171,7 @@ def prosody(
             hibernation=HIBERNATION,
             modules=(', "turn_external"' if turn is not None else "") + (', "limits"' if is_limited else ""),
             limits=LIMITED if is_limited else "",
+            settings=settings,
             turn=TURN.format(turn=turn) if turn is not None else "",
             others=_federated(folder, others, s2s_port) if others is not None else ALONE,
         )

@@ -150,6 +150,55 @@ async def test_a_peer_that_wants_smaller_blocks_when_the_stream_is_opened() -> N
     assert [opening.block_size for opening in sent(pair.port(ROMEO), Open)] == [18048, 16384, 8192, 4096]
 
 
+async def test_what_fills_no_block_waits_for_more_while_others_are_under_way() -> None:
+    """A TLS record of 256 KiB is no whole number of blocks; what is left goes with the next one."""
+    ours, theirs, close = sessions(block_size=1000)
+
+    async def send() -> None:
+        for number in range(30):
+            await ours.send(bytes([number]) * 700)
+        await ours.send_eof()
+
+    _, received = await asyncio.gather(send(), receive_all(theirs))
+    assert received == b"".join(bytes([number]) * 700 for number in range(30))
+    blocks = [len(block.data) for block in sent(cast(MemoryStanzaPort, ours._port), Data)]
+    assert len(blocks) <= 23
+    assert blocks.count(1000) >= 19
+    await close()
+
+
+async def test_what_fills_no_block_leaves_at_once_where_nothing_is_under_way() -> None:
+    ours, theirs, close = sessions(block_size=1000)
+    await ours.send(b"hello")
+    buffer = bytearray(10)
+    async with asyncio.timeout(2):
+        assert await theirs.receive_into(memoryview(buffer)) == 5
+    await asyncio.sleep(0.01)
+    await ours.send(b"again")
+    async with asyncio.timeout(2):
+        assert await theirs.receive_into(memoryview(buffer)) == 5
+    await close()
+
+
+async def test_what_was_kept_for_a_full_block_leaves_when_the_others_have_arrived() -> None:
+    ours, theirs, close = sessions(block_size=1000)
+    await ours.send(bytes(1000))
+    await ours.send(b"and the rest")
+    got, buffer = 0, bytearray(5000)
+    async with asyncio.timeout(2):
+        while got < 1012:
+            got += await theirs.receive_into(memoryview(buffer))
+    await close()
+
+
+async def test_nothing_is_sent_after_the_end() -> None:
+    ours, theirs, close = sessions(block_size=1000)
+    await ours.send_eof()
+    with pytest.raises(TransportFailed, match="ended"):
+        await ours.send(b"x")
+    await close()
+
+
 @pytest.mark.parametrize("condition", ["resource-constraint", "not-acceptable", "service-unavailable"])
 async def test_a_peer_that_refuses_to_open(condition: str) -> None:
     pair = StreamPair(IbbStreamTransport)
