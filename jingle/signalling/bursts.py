@@ -1,9 +1,9 @@
 """Stanzas that leave in bursts, in the pieces that servers read fastest.
 
 Prosody reads 8 KiB at a time and, wherever more is left of what TLS has decrypted, sleeps a millisecond before it goes
-on, which holds a stream to a few megabytes a second however fast both ends are. Nothing is ever left when a burst
-comes in TLS records of that size, the last one filled up with the white space that may stand between stanzas (RFC 6120
-section 4.6.1).
+on, which holds a stream to a few megabytes a second however fast both ends are. Nothing is left when all that comes
+are TLS records of that size, the last of a burst filled up with the white space that may stand between stanzas (RFC
+6120 section 4.6.1). A shorter one shifts what is right behind it.
 """
 
 from __future__ import annotations

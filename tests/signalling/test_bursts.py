@@ -46,6 +46,14 @@ async def turn() -> None:
         await asyncio.sleep(0)
 
 
+async def after_a_burst() -> tuple[Tls, BurstClient]:
+    wire = Tls()
+    xmpp = client(wire)
+    xmpp.send_raw(b"B" * 20_000)
+    await turn()
+    return wire, xmpp
+
+
 async def test_little_leaves_at_once() -> None:
     wire = Tls()
     xmpp = client(wire)
@@ -77,10 +85,7 @@ async def test_one_stanza_of_less_than_a_record_is_not_filled() -> None:
 
 
 async def test_little_waits_for_the_next_burst() -> None:
-    wire = Tls()
-    xmpp = client(wire)
-    xmpp.send_raw(b"B" * 20_000)
-    await turn()
+    wire, xmpp = await after_a_burst()
     before = len(wire.records)
     xmpp.send_raw("<a/>")
     await turn()
@@ -93,10 +98,7 @@ async def test_little_waits_for_the_next_burst() -> None:
 
 async def test_little_waits_not_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bursts, "BURST_PAUSE", 3600.0)
-    wire = Tls()
-    xmpp = client(wire)
-    xmpp.send_raw(b"B" * 20_000)
-    await turn()
+    wire, xmpp = await after_a_burst()
     before = len(wire.records)
     xmpp.send_raw("<a/>")
     await asyncio.sleep(10 * COMPANY_TIMEOUT)
@@ -105,10 +107,7 @@ async def test_little_waits_not_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_after_the_bursts_little_leaves_at_once_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bursts, "BURST_PAUSE", 0.0)
-    wire = Tls()
-    xmpp = client(wire)
-    xmpp.send_raw(b"B" * 20_000)
-    await turn()
+    wire, xmpp = await after_a_burst()
     await asyncio.sleep(0.001)
     xmpp.send_raw("<a/>")
     assert wire.records[-1] == b"<a/>"
