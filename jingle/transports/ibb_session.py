@@ -1,8 +1,8 @@
 """XEP-0047: In-Band Bytestreams (v2.0.1): one stream of blocks in IQ stanzas, and who hands IQs to which stream.
 
-Several blocks are under way at once, as section 2.2 allows: a window that grows while acknowledgements come quickly
-and shrinks when they come late, so that a server that limits us has never more than a few seconds' worth of ours to
-let through, and the other stanzas of the connection wait no longer than that.
+Several blocks are under way at once, as section 2.2 allows: a window that grows while acknowledgements come quickly,
+and the blocks with it, and shrinks when they come late, so that a server that limits us has never more than a few
+seconds' worth of ours to let through, and the other stanzas of the connection wait no longer than that.
 
 A block is acknowledged once it has been taken or there is plenty of room, which holds back a sender that is faster
 than the application. `<close/>` ends one direction: its answer waits until the other direction has ended too, for as
@@ -31,6 +31,13 @@ SEQUENCE = 1 << 16
 
 MAX_WINDOW = 16
 """Blocks under way at once."""
+
+MODEST_BLOCK = 18048
+"""The most bytes of a block until `WIDE` of them are under way: three whole records (see `signalling.bursts`), and two
+and a half seconds' worth for a server that lets 10 kB a second pass, the slowest rate that one has by default."""
+
+WIDE = 8
+"""Blocks under way that only a quick path allows."""
 
 QUICK, SLOW = 0.5, 2.0
 """Seconds to an acknowledgement: below the first the window grows, above the second it shrinks."""
@@ -128,16 +135,22 @@ class IbbSession:
         async with self._sending:
             with memoryview(data).cast("B") as view:
                 taken = 0
-                while (missing := self.block_size - len(self._rest)) <= len(view) - taken:
+                while True:
                     await self._until(lambda: self._in_flight < self._window)
                     self._check_open()
+                    missing = max(self._next_size - len(self._rest), 0)
+                    if missing > len(view) - taken:
+                        break
                     self._start(b"".join((self._rest, view[taken : taken + missing])))
                     taken += missing
-                await self._until(lambda: True)
-                self._check_open()
                 self._rest += view[taken:]
             if not self._in_flight:
                 self._flush()
+
+    @property
+    def _next_size(self) -> int:
+        """Bytes of the next block; the larger ones are for a path that has shown to be quick."""
+        return self.block_size if self._window >= WIDE else min(self.block_size, MODEST_BLOCK)
 
     def _check_open(self) -> None:
         if self._eof_sent:

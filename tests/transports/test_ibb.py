@@ -99,7 +99,7 @@ async def test_sequence_numbers_wrap_after_65535() -> None:
     await close()
 
 
-@pytest.mark.parametrize(("answered", "used"), [(2048, 2048), (16384, 16384), (65535, 18048)])
+@pytest.mark.parametrize(("answered", "used"), [(2048, 2048), (16384, 16384), (65535, 42624)])
 async def test_the_smaller_block_size_is_used(answered: int, used: int) -> None:
     """Conversations answers with 8192 bytes at most."""
 
@@ -110,8 +110,8 @@ async def test_the_smaller_block_size_is_used(answered: int, used: int) -> None:
 
     pair = StreamPair(IbbStreamTransport, make_responder=Answering)
     async with pair.connected() as (ours, theirs):
-        _, received = await asyncio.gather(send_all(ours, bytes(50_000)), receive_all(theirs))
-        assert len(received) == 50_000
+        _, received = await asyncio.gather(send_all(ours, bytes(400_000)), receive_all(theirs))
+        assert len(received) == 400_000
     assert sent(pair.port(ROMEO), Open)[0].block_size == used
     assert max(len(block.data) for block in sent(pair.port(ROMEO), Data)) == used
 
@@ -147,7 +147,7 @@ async def test_a_peer_that_wants_smaller_blocks_when_the_stream_is_opened() -> N
     async with pair.connected() as (ours, theirs):
         _, received = await asyncio.gather(send_all(ours, bytes(50_000)), receive_all(theirs))
         assert len(received) == 50_000
-    assert [opening.block_size for opening in sent(pair.port(ROMEO), Open)] == [18048, 16384, 8192, 4096]
+    assert [opening.block_size for opening in sent(pair.port(ROMEO), Open)] == [42624, 32768, 16384, 8192, 4096]
 
 
 async def test_what_fills_no_block_waits_for_more_while_others_are_under_way() -> None:
@@ -163,7 +163,7 @@ async def test_what_fills_no_block_waits_for_more_while_others_are_under_way() -
     assert received == b"".join(bytes([number]) * 700 for number in range(30))
     blocks = [len(block.data) for block in sent(cast(MemoryStanzaPort, ours._port), Data)]
     assert len(blocks) <= 23
-    assert blocks.count(1000) >= 19
+    assert blocks.count(1000) >= 18
     await close()
 
 
@@ -205,7 +205,7 @@ async def test_a_peer_that_refuses_to_open(condition: str) -> None:
     pair.port(JULIET).refuse = lambda payload: SignallingError(condition)
     with pytest.raises(TransportFailed, match=condition):
         await pair.connect()
-    assert len(sent(pair.port(ROMEO), Open)) == (6 if condition == "resource-constraint" else 1)
+    assert len(sent(pair.port(ROMEO), Open)) == (7 if condition == "resource-constraint" else 1)
     await pair.aclose()
 
 
@@ -237,6 +237,40 @@ async def test_slow_servers_are_given_little_at_a_time() -> None:
         ibb_session.QUICK, ibb_session.SLOW = quick, slow
         await close()
     assert cast(MemoryStanzaPort, ours._port).most_in_flight <= 6
+
+
+async def test_large_blocks_are_for_a_path_that_has_shown_to_be_quick() -> None:
+    ours, theirs, close = sessions(65535, MemoryNetwork(delay=0.002))
+    receiving = asyncio.ensure_future(receive_all(theirs))
+    await ours.send(bytes(1_000_000))
+    await ours.send_eof()
+    assert len(await receiving) == 1_000_000
+    blocks = [len(block.data) for block in sent(cast(MemoryStanzaPort, ours._port), Data)]
+    first = blocks.index(65535)
+    assert first >= ibb_session.WIDE - 2  # each was acknowledged quickly
+    assert set(blocks[:first]) == {ibb_session.MODEST_BLOCK}
+    assert set(blocks[first:-1]) == {65535}
+    await close()
+
+
+async def test_blocks_become_smaller_where_a_path_has_become_slow() -> None:
+    network = MemoryNetwork(delay=0.002)
+    ours, theirs, close = sessions(65535, network)
+    receiving = asyncio.ensure_future(receive_all(theirs))
+    await ours.send(bytes(1_000_000))
+    quick, slow = ibb_session.QUICK, ibb_session.SLOW
+    ibb_session.QUICK, ibb_session.SLOW = 0.0, 0.0
+    try:
+        await ours.send(bytes(1_000_000))
+    finally:
+        ibb_session.QUICK, ibb_session.SLOW = quick, slow
+    await ours.send_eof()
+    assert len(await receiving) == 2_000_000
+    blocks = [len(block.data) for block in sent(cast(MemoryStanzaPort, ours._port), Data)]
+    last = len(blocks) - blocks[::-1].index(65535)
+    assert last < len(blocks) - 20
+    assert set(blocks[last + 1 : -2]) == {ibb_session.MODEST_BLOCK}
+    await close()
 
 
 async def test_a_quick_path_fills_the_window() -> None:
