@@ -92,11 +92,12 @@ class Application(Protocol):
         """
         ...
 
-    async def stop(self, reason: str | None = None) -> None:
+    async def stop(self, reason: str | None = None, text: str | None = None) -> None:
         """End and free everything, whatever was begun; safe to call twice.
 
         Args:
             reason: The name of the XEP-0166 section 7.4 reason that the content ended with, where there was one.
+            text: What was written with it.
         """
         ...
 

@@ -325,9 +325,9 @@ class LiveContent:
             self.task.cancel()
         await old.aclose()
 
-    async def stop(self, reason: str | None) -> None:
+    async def stop(self, reason: str | None, text: str | None = None) -> None:
         """End the application; the transport goes on, so that what is on its way arrives."""
-        await self.application.stop(reason)
+        await self.application.stop(reason, text)
 
     async def aclose(self) -> None:
         """Free the connection and every transport."""

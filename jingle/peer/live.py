@@ -244,7 +244,7 @@ class LiveSession:
         call(self.session)
         self._host.handle(self.session, self.session.take_events())
 
-    async def discard(self, name: str, reason: str | None = None) -> None:
+    async def discard(self, name: str, reason: str | None = None, text: str | None = None) -> None:
         """Stop a content and free what it has, without telling the peer; others go on."""
         content = self.contents.pop(name, None) or self.proposed.pop(name, None)
         if content is not None:
@@ -255,7 +255,7 @@ class LiveSession:
             if content.task is not None and content.task is not asyncio.current_task():
                 content.task.cancel()
             # The end of the session may cancel whoever waits here, and has to find everything freed all the same.
-            await asyncio.shield(self._free_aside(self._free_content(content, reason)))
+            await asyncio.shield(self._free_aside(self._free_content(content, reason, text)))
             self._note_connected()
 
     def release(self, application: Application, reason: str) -> None:
@@ -268,12 +268,13 @@ class LiveSession:
         freeing.add_done_callback(self._freeing.discard)
         return freeing
 
-    async def discard_all(self, ids: Iterable[events.ContentId], reason: str | None) -> None:
+    async def discard_all(self, ids: Iterable[events.ContentId], why: Reason | None) -> None:
         """Discard several contents at once."""
-        await asyncio.gather(*(self.discard(id.name, reason) for id in ids))
+        reason, text = (why.condition.value, why.text) if why is not None else (None, None)
+        await asyncio.gather(*(self.discard(id.name, reason, text) for id in ids))
 
-    async def _free_content(self, content: LiveContent, reason: str | None) -> None:
-        await self._free(content.stop(reason))
+    async def _free_content(self, content: LiveContent, reason: str | None, text: str | None) -> None:
+        await self._free(content.stop(reason, text))
         await self._free(content.aclose())
 
     def finish(self, name: str, reason: Reason) -> None:
@@ -297,7 +298,7 @@ class LiveSession:
             return
         self.act(lambda session: session.remove_content(*(content.id for content in contents), reason=reason))
         for content in contents:
-            self.spawn(self.discard(content.name, reason.condition.value))
+            self.spawn(self.discard(content.name, reason.condition.value, reason.text))
 
     def inform(self, payload: Element) -> None:
         """Send a session-info; nothing happens where the session has ended."""
@@ -431,8 +432,9 @@ class LiveSession:
         """Stop the media at once, give our session-terminate its moment, and close the transports."""
         assert self._reason is not None
         reason = self._reason.reason.condition.value if self._reason.reason else None
+        text = self._reason.reason.text if self._reason.reason else None
         contents = [*self.contents.values(), *self.proposed.values()]
-        await asyncio.gather(*(self._free(content.stop(reason)) for content in contents))
+        await asyncio.gather(*(self._free(content.stop(reason, text)) for content in contents))
         # The end of the media travels faster than the terminate through two servers; ours first, so that the peer
         # hears the reason and not a broken connection.
         with contextlib.suppress(TimeoutError):

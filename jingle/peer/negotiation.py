@@ -69,9 +69,9 @@ class Negotiation:
             case events.ContentAccepted():
                 await self._live.additions.take_answers(event)
             case events.ContentRejected(contents=ids, reason=why):
-                await self._live.discard_all(ids, why.condition.value if why is not None else "decline")
+                await self._live.discard_all(ids, why or Reason(condition=ReasonCondition.DECLINE))
             case events.ContentRemoved(contents=ids, reason=why):
-                await self._live.discard_all(ids, why.condition.value if why is not None else None)
+                await self._live.discard_all(ids, why)
                 if self._live.contents and not self._live.active:
                     self._live.terminate("success")
             case events.ContentModified(content=id, senders=senders):

@@ -234,6 +234,7 @@ async def test_a_full_disk(on_loopback: World) -> None:
         await asyncio.to_thread(fill, inbox / "filler")
     assert await alice.exit() == 6, alice
     assert over(alice)[0] == "media-error"
+    assert "no space left" in alice.told("error")[0]["text"]
     assert not (inbox / "fits.bin").exists()
     assert (inbox / "fits.bin.part").exists()
     assert len(bob.told("error")) == 2

@@ -166,7 +166,7 @@ class FakeApplication:
     def description_info(self, remote: Element) -> None:
         self._note("description-info", remote)
 
-    async def stop(self, reason: str | None = None) -> None:
+    async def stop(self, reason: str | None = None, text: str | None = None) -> None:
         self._note("stop", reason)
 
 

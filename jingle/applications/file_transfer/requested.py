@@ -96,10 +96,10 @@ class RequestedFile:
         """Take advice about the file; see `Transfer.description_info`."""
         self._chosen().description_info(remote)
 
-    async def stop(self, reason: str | None = None) -> None:
+    async def stop(self, reason: str | None = None, text: str | None = None) -> None:
         """End it; see `Transfer.stop`."""
         if self.sender is not None:
-            await self.sender.stop(reason)
+            await self.sender.stop(reason, text)
 
     def _chosen(self) -> Transfer:
         if self.sender is None:

@@ -181,11 +181,12 @@ class Transfer(ABC):
         """
         file_of(remote)
 
-    async def stop(self, reason: str | None = None) -> None:
+    async def stop(self, reason: str | None = None, text: str | None = None) -> None:
         """End the transfer and free everything; what has come of a file stays for a later attempt.
 
         Args:
             reason: What the session ended with; `success` lets a transfer that is almost done complete.
+            text: What was written with it, which the error of an unfinished transfer then tells.
         """
         if self._is_stopped:
             return
@@ -196,7 +197,7 @@ class Transfer(ABC):
             await asyncio.gather(self._task, return_exceptions=True)
         else:
             self._close_file()
-        self._settle(SessionEnded(reason or "cancel", "the transfer was ended"))
+        self._settle(SessionEnded(reason or "cancel", text or "the transfer was ended"))
         if self._stream is not None:
             await self._stream.aclose()
 

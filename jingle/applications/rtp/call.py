@@ -337,7 +337,7 @@ class RtpApplication:
             return MediaStats(codec=self._negotiated.formats[0].codec.name if self._negotiated else None)
         return self._medium.stats()
 
-    async def stop(self, reason: str | None = None) -> None:
+    async def stop(self, reason: str | None = None, text: str | None = None) -> None:
         """End sending and receiving, and close the sinks; safe to call twice."""
         if self._relay is not None:
             await self.end_relay(self._relay)

@@ -394,10 +394,10 @@ async def test_a_session_that_ends_otherwise_does_not(source: Path) -> None:
     sender.accepted(None)
     await sender.start(memory_pair(capacity=4_000_000)[0])
     await until(lambda: sender._is_sent)
-    await sender.stop("media-error")
+    await sender.stop("media-error", "the disk is full")
     failure = await outcome(sender)
     assert isinstance(failure, SessionEnded)
-    assert failure.reason == "media-error"
+    assert (failure.reason, failure.text) == ("media-error", "the disk is full")
 
 
 async def test_a_pipe_can_be_sent(inbox: Path) -> None:
