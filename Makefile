@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 BROWSER := tests/interop/browser
 
-.PHONY: demo test interop lint bench clean servers browser
+.PHONY: demo test interop lint bench docs clean servers browser
 
 $(VENV)/installed: pyproject.toml
 	@echo "== making a virtual environment in $(VENV) (once; a minute or so)"
@@ -32,7 +32,7 @@ $(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json | serve
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy jingle tests samples/*/*.py
+	$(BIN)/mypy jingle tests samples/*/*.py docs/*.py
 
 test: $(VENV)/installed-dev browser lint  ## everything; what cannot be installed is named at the end
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -42,6 +42,9 @@ interop: $(VENV)/installed-dev browser  ## only the part of it with clients and 
 
 bench: $(VENV)/installed-dev
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+docs: $(VENV)/installed-dev  ## the reference of the public API, as HTML
+	$(BIN)/python docs/reference.py build/docs
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage jingle-demo

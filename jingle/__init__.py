@@ -1,8 +1,10 @@
 """Voice, video and file transfer over XMPP with Jingle.
 
-async with jingle.connect("alice@example.org", "secret") as me:
-    async with me.call("bob@example.org", audio=jingle.File("hello.ogg")) as call:
-        await call.record("bob.wav")
+    async with jingle.connect("alice@example.org", "secret") as me:
+        async with me.call("bob@example.org", audio=jingle.File("hello.ogg")) as call:
+            await call.record("bob.wav")
+
+`connect` opens a `Peer`, which places and answers calls and sends and receives files.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,10 +1,12 @@
 """XEP-0166 as a slixmpp plugin: calls for a client or component that exists already.
 
-import jingle.plugin
+    import jingle.plugin
 
-xmpp.register_plugin("xep_0166", {"allow": ["friend@example.org"]}, module=jingle.plugin)
-...
-peer = xmpp.plugin["xep_0166"].peer          # what `jingle.connect` gives
+    xmpp.register_plugin("xep_0166", {"allow": ["friend@example.org"]}, module=jingle.plugin)
+    ...
+    peer = xmpp.plugin["xep_0166"].peer          # what `jingle.connect` gives
+
+The client goes on by itself: whoever made it connects and disconnects it.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ DELAY = 10
 class Bridge:
     """What the peer of either call sends goes to the peer of the other; `Call.bridge` makes it.
 
-    async with first.bridge(second):
-        await first.wait()
+        async with first.bridge(second):
+            await first.wait()
 
     Leaving the block parts the two. What the calls play themselves is not heard meanwhile, and goes on afterwards
     where nothing had to be encoded; hold, mute, recording and key presses work as ever.
