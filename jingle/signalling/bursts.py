@@ -22,10 +22,14 @@ LITTLE = 2048
 """Bytes below which a stanza is no part of a burst that begins."""
 
 COMPANY_TIMEOUT = 0.02
-"""Seconds that a small stanza waits while bursts go out: one that went by itself would shift all that follow it."""
+"""Seconds that a small stanza waits for a burst to go with."""
 
 BURST_PAUSE = 0.05
-"""Seconds after a burst in which a next one is expected."""
+"""Seconds after a burst in which a next one is expected so soon."""
+
+FILLING_PAUSE = 0.5
+"""Seconds for two bursts that follow each other so soon that the next one may come before they have been read: a small
+stanza that went as it is would shift all that follow it, until the server has caught up."""
 
 
 class BurstClient(ClientXMPP):
@@ -41,7 +45,7 @@ class BurstClient(ClientXMPP):
         self._is_among_bursts = False
         self._held_for: asyncio.BaseTransport | None = None
         self._flushing: asyncio.Handle | None = None
-        self._bursts_until = 0.0
+        self._burst_at = self._burst_before = float("-inf")
 
     def send_raw(self, data: str | bytes) -> None:
         """Write `data`, or hold it until the rest of its burst is there; see `XMLStream.send_raw`."""
@@ -49,18 +53,20 @@ class BurstClient(ClientXMPP):
             self._drop()  # it was on its way when the connection broke; XEP-0198 sends it again
             self._held_for = self.transport
         raw = data.encode() if isinstance(data, str) else data
-        is_bursting = self.loop.time() < self._bursts_until
-        if not self._is_encrypted or not (self._held or is_bursting or len(raw) >= LITTLE):
+        now = self.loop.time()
+        is_company_near = now < self._burst_at + BURST_PAUSE
+        is_behind_burst = is_company_near or now < self._burst_before + FILLING_PAUSE
+        if not self._is_encrypted or not (self._held or is_behind_burst or len(raw) >= LITTLE):
             super().send_raw(raw)
             return
         was_burst = self._held_size >= RECORD
         self._held.append(raw)
         self._held_size += len(raw)
-        self._is_among_bursts = self._is_among_bursts or is_bursting or self._held_size >= RECORD
+        self._is_among_bursts = self._is_among_bursts or is_behind_burst or self._held_size >= RECORD
         if self._held_size >= RECORD and not was_burst:
             self._flush_with(self.loop.call_soon(self._flush))
         elif self._flushing is None:
-            wait = COMPANY_TIMEOUT if is_bursting else 0
+            wait = COMPANY_TIMEOUT if is_company_near else 0
             self._flush_with(self.loop.call_later(wait, self._flush))
 
     def data_received(self, data: bytes | str) -> None:
@@ -88,7 +94,7 @@ class BurstClient(ClientXMPP):
         if transport is not self.transport or not isinstance(transport, asyncio.WriteTransport):
             return
         if len(burst) >= RECORD:
-            self._bursts_until = self.loop.time() + BURST_PAUSE
+            self._burst_at, self._burst_before = self.loop.time(), self._burst_at
         if is_filled:
             burst += b" " * (-len(burst) % RECORD)
         with memoryview(burst) as view:

@@ -42,6 +42,10 @@ WIDE = 8
 QUICK, SLOW = 0.5, 2.0
 """Seconds to an acknowledgement: below the first the window grows, above the second it shrinks."""
 
+RESPITE_INTERVAL, RESPITE_SHARE = 1.0, 100
+"""Seconds, and round trips, after which no block leaves until all are acknowledged. Servers that read in pieces start
+anew once nothing is left to read (see `signalling.bursts`); it costs one round trip."""
+
 STALL_TIMEOUT = 120.0
 """Seconds without any acknowledgement after which the stream counts as broken. A block takes two or three of them
 through a server that lets 10 kB a second pass, and a peer whose disk is slow may take its time."""
@@ -118,7 +122,8 @@ class IbbSession:
         self._in_flight = 0
         self._send_seq = self._receive_seq = 0
         self._rest = bytearray()
-        self._progress = asyncio.get_running_loop().time()
+        self._progress = self._idle_at = asyncio.get_running_loop().time()
+        self._quickest = float("inf")
         self._received: deque[memoryview] = deque()
         self._waiting_bytes = 0
         self._changes = _Changes()
@@ -136,7 +141,7 @@ class IbbSession:
             with memoryview(data).cast("B") as view:
                 taken = 0
                 while True:
-                    await self._until(lambda: self._in_flight < self._window)
+                    await self._until(self._has_room)
                     self._check_open()
                     missing = max(self._next_size - len(self._rest), 0)
                     if missing > len(view) - taken:
@@ -146,6 +151,13 @@ class IbbSession:
                 self._rest += view[taken:]
             if not self._in_flight:
                 self._flush()
+
+    def _has_room(self) -> bool:
+        if not self._in_flight:
+            return True
+        respite = max(RESPITE_INTERVAL, RESPITE_SHARE * self._quickest)
+        is_due = asyncio.get_running_loop().time() > self._idle_at + respite
+        return self._in_flight < self._window and not is_due
 
     @property
     def _next_size(self) -> int:
@@ -164,7 +176,7 @@ class IbbSession:
         """Send a block that begins with what was left."""
         self._rest.clear()
         if not self._in_flight:
-            self._progress = asyncio.get_running_loop().time()
+            self._progress = self._idle_at = asyncio.get_running_loop().time()
         self._in_flight += 1
         self._spawn(self._send_block(Data(seq=self._send_seq, sid=self.sid, data=block)))
         self._send_seq = (self._send_seq + 1) % SEQUENCE
@@ -190,6 +202,7 @@ class IbbSession:
             self._changes.tell()
 
     def _adapt(self, seconds: float) -> None:
+        self._quickest = min(self._quickest, seconds)
         if seconds < QUICK:
             self._window = min(self._window + 1, MAX_WINDOW)
         elif seconds > SLOW:

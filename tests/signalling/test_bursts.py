@@ -107,10 +107,25 @@ async def test_little_waits_not_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_after_the_bursts_little_leaves_at_once_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bursts, "BURST_PAUSE", 0.0)
+    monkeypatch.setattr(bursts, "FILLING_PAUSE", 0.1)
     wire, xmpp = await after_a_burst()
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(0.101)
     xmpp.send_raw("<a/>")
     assert wire.records[-1] == b"<a/>"
+
+
+async def test_what_is_not_expected_to_get_company_is_filled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The burst before it may not have been read yet."""
+    monkeypatch.setattr(bursts, "BURST_PAUSE", 0.0)
+    wire, xmpp = await after_a_burst()
+    xmpp.send_raw("<a/>")
+    assert wire.records[-1] == b"<a/>", "one burst is no stream of them"
+    for _ in range(2):
+        xmpp.send_raw(b"C" * 20_000)
+        await turn()
+    xmpp.send_raw("<a/>")
+    await asyncio.sleep(0.001)
+    assert wire.records[-1] == b"<a/>".ljust(RECORD)
 
 
 async def test_without_tls_nothing_is_held_or_filled() -> None:

@@ -280,6 +280,32 @@ async def test_a_quick_path_fills_the_window() -> None:
     await close()
 
 
+async def test_now_and_then_everything_is_acknowledged_before_more_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that reads in pieces, and has got out of step with them, starts anew."""
+    monkeypatch.setattr(ibb_session, "RESPITE_INTERVAL", 0.05)
+    monkeypatch.setattr(ibb_session, "RESPITE_SHARE", 10)
+    ours, theirs, close = sessions(1024, MemoryNetwork(rate=3_000_000))
+    in_flight: list[int] = []
+    start = ours._start
+
+    def noting(block: bytes) -> None:
+        in_flight.append(ours._in_flight)
+        start(block)
+
+    monkeypatch.setattr(ours, "_start", noting)
+    receiving = asyncio.ensure_future(receive_all(theirs))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await ours.send(bytes(1_000_000))
+    took = loop.time() - began
+    await ours.send_eof()
+    assert len(await receiving) == 1_000_000
+    respites = in_flight[1:].count(0)
+    assert took / 0.05 / 2 < respites <= took / 0.05 + 3
+    assert max(in_flight) == ibb_session.MAX_WINDOW - 1
+    await close()
+
+
 async def test_who_does_not_read_holds_back_who_sends() -> None:
     ours, theirs, close = sessions(16384)
     sending = asyncio.ensure_future(send_all(ours, bytes(2_000_000)))
