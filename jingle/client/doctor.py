@@ -19,11 +19,13 @@ from ..signalling.messages import NS_CARBONS, NS_MAM
 from ..transports.base import IceServer
 from ..transports.ice_settings import IceSettings
 from ..transports.reachability import NatMapping, find_mapping, try_server
-from .connect import connect
+from .connect import connect, hidden_from
 from .peer import Peer
 
 PATIENCE = 5.0
 """Seconds that a STUN or TURN server may take."""
+
+HIDDEN = "only relays are used, so that no STUN server learns our address"
 
 
 class Verdict(enum.Enum):
@@ -81,7 +83,8 @@ async def examine(jid: str, password: str, *, peer: str | None = None, **options
         yield _services(offered, configured)
         yield await _proxies(me)
         settings = IceSettings(loopback=bool(options.get("loopback")), gather_timeout=PATIENCE)
-        async for finding in _network((*configured, *offered), settings):
+        from_all, _ = hidden_from(options.get("relay_only", False))
+        async for finding in _network((*configured, *offered), settings, is_hidden=from_all):
             yield finding
         if peer is not None:
             async for finding in _peer(me, peer):
@@ -144,9 +147,11 @@ async def _proxies(me: Peer) -> Finding:
     return Finding(check="proxies", verdict=Verdict.WARNING, text="no SOCKS5 proxy (XEP-0065)", advice=advice)
 
 
-async def _network(servers: Sequence[IceServer], settings: IceSettings) -> AsyncIterator[Finding]:
+async def _network(servers: Sequence[IceServer], settings: IceSettings, *, is_hidden: bool) -> AsyncIterator[Finding]:
     stun = [each for each in servers if each.scheme == "stun"]
-    if stun:
+    if is_hidden:
+        yield Finding(check="stun", verdict=Verdict.SKIPPED, text=HIDDEN)
+    elif stun:
         yield await _try("stun", stun, settings)
     else:
         advice = "without one, peers in other networks cannot be reached directly: --stun HOST:PORT"
@@ -164,7 +169,10 @@ async def _network(servers: Sequence[IceServer], settings: IceSettings) -> Async
                 "?transport=tcp" if name == "turn-tcp" else ""
             )
             yield Finding(check=name, verdict=Verdict.WARNING, text="there is none to ask", advice=advice)
-    yield await _nat([each for each in servers if each.scheme == "stun" or each.transport == "udp"], settings)
+    if is_hidden:
+        yield Finding(check="nat", verdict=Verdict.SKIPPED, text=HIDDEN)
+    else:
+        yield await _nat([each for each in servers if each.scheme == "stun" or each.transport == "udp"], settings)
 
 
 async def _try(check: str, servers: Sequence[IceServer], settings: IceSettings) -> Finding:

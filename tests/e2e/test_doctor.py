@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.servers.coturn import RELAY, Coturn
@@ -59,6 +61,21 @@ async def test_a_server_with_next_to_nothing(on_loopback: World) -> None:
         "skipped",
     )
     assert all(event["advice"] for event in command.told("check") if event["verdict"] == "warning")
+    assert status == 0
+
+
+async def test_who_is_hidden_asks_no_stun_server(on_loopback: World, turn_server: Coturn) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stun:
+        stun.bind(("127.0.0.1", 0))
+        stun.setblocking(False)
+        named = ("--stun", f"127.0.0.1:{stun.getsockname()[1]}", "--turn", turn_server.url())
+        command, status = await doctor(on_loopback, "--relay-only", *named)
+        with pytest.raises(BlockingIOError):
+            stun.recv(2000)
+    found = verdicts(command)
+    assert list(found) == CHECKS
+    assert (found["stun"], found["nat"], found["turn-udp"]) == ("skipped", "skipped", "ok")
+    assert "learns our address" in text(command, "nat")
     assert status == 0
 
 

@@ -70,7 +70,14 @@ async def hang_up(alice: Command, bob: Command) -> None:
         assert await side.exit() == status, side
 
 
-@pytest.mark.parametrize("who", ["caller", "callee", "both"])
+ALLOWED = {
+    "caller": [{"caller": "addresses", "callee": "peer"}],
+    "callee": [{"caller": "peer", "callee": "addresses"}],
+}
+ALLOWED["both"] = [*ALLOWED["caller"], *ALLOWED["callee"], {"caller": "addresses", "callee": "addresses"}]
+
+
+@pytest.mark.parametrize("who", sorted(ALLOWED))
 async def test_another_address_comes(on_loopback: World, machines: Machines, who: str) -> None:
     """The call moves over without anybody hearing it."""
     world = on_loopback
@@ -81,9 +88,10 @@ async def test_another_address_comes(on_loopback: World, machines: Machines, who
             change_address(machines.alice, "add", "192.0.2.77/24")
         if who != "caller":
             change_address(machines.bob, "add", "192.0.2.78/24")
-        mine, theirs = (bob, alice) if who == "callee" else (alice, bob)
-        assert (await changed(mine, "restarting", after=began))["cause"] == "addresses"
-        assert (await changed(theirs, "restarting", after=began))["cause"] in ("peer", "addresses")
+        calls = {"caller": alice, "callee": bob}
+        causes = {name: (await changed(side, "restarting", after=began))["cause"] for name, side in calls.items()}
+        # Where both have one, the first to begin may be heard of by the other before it begins itself.
+        assert causes in ALLOWED[who]
         for side in (alice, bob):
             assert (await changed(side, "restarted", after=began))["seconds"] < RECONNECTED, side
         await hang_up(alice, bob)
