@@ -13,7 +13,7 @@ import click
 from ..client import Call, IncomingCall, Offer, Peer
 from ..errors import JingleError
 from .media import check_recording, media_options, ready_sources, ready_speaker, sources
-from .options import Online, gather, online_options, set_up_logging
+from .options import Online, Seconds, gather, online_options, set_up_logging
 from .output import Output
 from .report import Report, check_report, reported
 from .run import run
@@ -23,7 +23,7 @@ from .status import Status, ended_status, explain
 @click.command(short_help="Wait for calls and answer them.")
 @media_options
 @click.option("--once", is_flag=True, help="End after the first call.")
-@click.option("--timeout", metavar="N", type=click.FloatRange(min=0), help="Give up waiting after N seconds.")
+@click.option("--timeout", metavar="N", type=Seconds(min=0), help="Give up waiting after N seconds.")
 @click.option(
     "--from",
     "allow",
@@ -35,7 +35,7 @@ from .status import Status, ended_status, explain
 @click.option(
     "--ring",
     metavar="N",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     default=0.0,
     help="Let it ring N seconds first, as an answering machine does.",
 )

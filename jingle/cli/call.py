@@ -12,7 +12,7 @@ import click
 from ..client import Call
 from ..errors import JingleError
 from .media import check_recording, media_options, ready_sources, ready_speaker
-from .options import Online, full_or_bare, gather, online_options, set_up_logging
+from .options import Online, Seconds, full_or_bare, gather, online_options, set_up_logging
 from .output import Output
 from .report import Report, check_report, reported
 from .run import run
@@ -32,7 +32,7 @@ def _digits(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--ring-timeout",
     metavar="N",
-    type=click.FloatRange(min=1),
+    type=Seconds(min=1),
     default=60.0,
     show_default=True,
     help="Seconds to let it ring.",

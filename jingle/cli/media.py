@@ -14,6 +14,7 @@ from ..client import Camera, File, Microphone, Screen, Silence, Source, Speaker,
 from ..errors import MediaError
 from ..media.devices import device_named
 from ..media.recorder import Recorder
+from .options import Seconds
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,9 +51,7 @@ _OPTIONS = (
         type=click.Path(dir_okay=False, path_type=Path),
         help="Where to write how the call went: an HTML page with its figures over time.",
     ),
-    click.option(
-        "--seconds", metavar="N", type=click.FloatRange(min=0), help="Hang up N seconds after the call connected."
-    ),
+    click.option("--seconds", metavar="N", type=Seconds(min=0), help="Hang up N seconds after the call connected."),
 )
 
 

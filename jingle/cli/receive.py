@@ -13,7 +13,7 @@ import click
 
 from ..client import MAX_FILES, IncomingFile, Offer, Peer
 from ..errors import ApplicationFailed, JingleError
-from .options import Online, gather, online_options, set_up_logging
+from .options import Online, Seconds, gather, online_options, set_up_logging
 from .output import Output
 from .progress import Bars
 from .run import run
@@ -44,7 +44,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.command(short_help="Wait for files and store them.")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--once", is_flag=True, help="End after the first file (or all files of one `jingle send`).")
-@click.option("--timeout", metavar="N", type=click.FloatRange(min=0), help="Give up waiting after N seconds.")
+@click.option("--timeout", metavar="N", type=Seconds(min=0), help="Give up waiting after N seconds.")
 @click.option("--max-size", metavar="SIZE", callback=_size, help="Refuse larger files: 500000, 10MB, 1GiB.")
 @click.option(
     "--from",

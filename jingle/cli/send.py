@@ -12,7 +12,7 @@ from ..applications.file_transfer.source import OutgoingFile
 from ..client import MAX_FILES, Peer, Transfers
 from ..client.sending import gather_files
 from ..errors import JingleError
-from .options import Online, full_or_bare, gather, online_options, set_up_logging
+from .options import Online, Seconds, full_or_bare, gather, online_options, set_up_logging
 from .output import Output
 from .progress import Bars
 from .run import run
@@ -32,7 +32,7 @@ Files = tuple[OutgoingFile, ...]
 @click.option(
     "--accept-timeout",
     metavar="N",
-    type=click.FloatRange(min=1),
+    type=Seconds(min=1),
     default=120.0,
     show_default=True,
     help="Seconds to wait until they accept.",

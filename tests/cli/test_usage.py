@@ -31,6 +31,8 @@ ACCOUNT = ("--jid", "a@localhost", "--password", "x")
         (("call", "bob@localhost", "--no-such-option"), "--no-such-option"),
         (("no-such-command",), "no-such-command"),
         (("answer", *ACCOUNT, "--seconds", "soon"), "soon"),
+        (("call", "bob@localhost", *ACCOUNT, "--seconds", "nan"), "'nan' is no number of seconds"),
+        (("receive", *ACCOUNT, "--timeout", "1e400"), "'1e400' is no number of seconds"),
         (("answer", *ACCOUNT, "--server", "host:port"), "port"),
         (("answer", *ACCOUNT, "--turn", "turn:nobody"), "turn:"),
         (("answer", *ACCOUNT, "--stun", "a:b:c"), "stun"),
