@@ -44,11 +44,13 @@ async def test_what_is_said_into_one_is_heard_from_the_other(world: World, libra
     heard: list[np.ndarray] = []
     speaker = jingle.Speaker("HDA")
     async with answering(bob) as answer, alice.call("bob@localhost", audio=jingle.Microphone("HDA")) as call:
-        await (await answer).audio.add(speaker)
+        theirs = await answer
+        await theirs.audio.add(speaker)
         running = asyncio.ensure_future(card(library.RawInputStream.opened, sine(440, 1), heard))
         await call.wait(2)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+    assert await theirs.wait(5) is not None
     microphone, loudspeaker = library.RawInputStream.opened
     assert not microphone.is_running
     assert not loudspeaker.is_running
