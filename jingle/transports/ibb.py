@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 BLOCK_SIZE = 42624
 """The most bytes of a block that we offer: as a stanza just under the 56 KiB that leave in seven whole records (see
-`signalling.bursts`), with 500 bytes for the addresses. Each stanza costs a server and both ends as much as 10 kB of
-bytes do; no server is known to take less than 64 KiB by default."""
+`signalling.bursts`), with 500 bytes for the addresses. A stanza costs either end as much as 10 kB of bytes do, and
+Prosody a third of that; no server is known to take less than 64 KiB by default."""
 
 SMALLEST_BLOCK = 1024
 """Where lessening a block that the peer refuses ends."""
