@@ -21,6 +21,11 @@ class Ending:
     """From connected to ended; 0 where it never connected."""
 
 
+def told(reason: Reason | None) -> tuple[str | None, str | None]:
+    """The name of a reason and what was written with it."""
+    return (reason.condition.value, reason.text) if reason is not None else (None, None)
+
+
 def reason_of(name: str, text: str | None = None) -> Reason:
     """The element for a reason's name.
 

@@ -30,7 +30,7 @@ from ..session.state import SessionState
 from ..transports.base import Hiding, Kind
 from .additions import Additions
 from .content import LiveContent
-from .ending import Ending, reason_of
+from .ending import Ending, reason_of, told
 from .negotiation import Negotiation
 from .outbox import Info, Outbox
 from .paths import Paths
@@ -270,7 +270,7 @@ class LiveSession:
 
     async def discard_all(self, ids: Iterable[events.ContentId], why: Reason | None) -> None:
         """Discard several contents at once."""
-        reason, text = (why.condition.value, why.text) if why is not None else (None, None)
+        reason, text = told(why)
         await asyncio.gather(*(self.discard(id.name, reason, text) for id in ids))
 
     async def _free_content(self, content: LiveContent, reason: str | None, text: str | None) -> None:
@@ -332,10 +332,8 @@ class LiveSession:
                 raise SignallingError("timeout", f"{self.peer} did not answer")
 
     def _over_error(self) -> SessionEnded:
-        reason = self._reason.reason if self._reason is not None else None
-        return SessionEnded(
-            reason.condition.value if reason is not None else "success", reason.text if reason is not None else None
-        )
+        reason, text = told(self._reason.reason if self._reason is not None else None)
+        return SessionEnded(reason or "success", text)
 
     def send_transport_info(self, name: str, transport: Element) -> None:
         """Send a `<transport/>` of a content; the engine keeps it back until the peer knows the session."""
@@ -431,8 +429,7 @@ class LiveSession:
     async def _tear_down(self) -> None:
         """Stop the media at once, give our session-terminate its moment, and close the transports."""
         assert self._reason is not None
-        reason = self._reason.reason.condition.value if self._reason.reason else None
-        text = self._reason.reason.text if self._reason.reason else None
+        reason, text = told(self._reason.reason)
         contents = [*self.contents.values(), *self.proposed.values()]
         await asyncio.gather(*(self._free(content.stop(reason, text)) for content in contents))
         # The end of the media travels faster than the terminate through two servers; ours first, so that the peer
@@ -454,13 +451,13 @@ class LiveSession:
         self.accepted.cancel()
         self.begun.cancel()
         self.connected.cancel()
-        reason = self._reason.reason if self._reason is not None else None
+        reason, text = told(self._reason.reason if self._reason is not None else None)
         self.additions.close(self._over_error())
         if not self.ended.done():
             self.ended.set_result(
                 Ending(
-                    reason=reason.condition.value if reason is not None else "success",
-                    text=reason.text if reason is not None else None,
+                    reason=reason or "success",
+                    text=text,
                     by_peer=self._reason.by_peer if self._reason is not None else False,
                     seconds=self._ended_at - self._connected_at
                     if self._connected_at is not None and self._ended_at is not None

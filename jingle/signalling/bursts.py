@@ -25,10 +25,10 @@ COMPANY_TIMEOUT = 0.02
 """Seconds that a small stanza waits for a burst to go with."""
 
 BURST_PAUSE = 0.05
-"""Seconds after a burst in which a next one is expected so soon."""
+"""Seconds after a burst in which the next one is expected."""
 
 FILLING_PAUSE = 0.5
-"""Seconds for two bursts that follow each other so soon that the next one may come before they have been read: a small
+"""Seconds in which two bursts make a stream of them, where the next may come before the last has been read: a small
 stanza that went as it is would shift all that follow it, until the server has caught up."""
 
 

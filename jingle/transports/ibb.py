@@ -18,7 +18,8 @@ from ..elements.declare import Element
 from ..elements.ibb import NS, IbbTransport, Open, StanzaKind
 from ..errors import RemoteProtocolError, SignallingError, TransportFailed
 from .base import CandidateSummary, Kind, Path, Security, TransportContext
-from .ibb_session import IbbRouter, IbbSession
+from .ibb_router import IbbRouter
+from .ibb_session import IbbSession
 
 log = logging.getLogger(__name__)
 

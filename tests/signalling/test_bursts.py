@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from jingle.elements.declare import to_string
+from jingle.elements.ibb import Data
 from jingle.signalling import bursts
 from jingle.signalling.bursts import COMPANY_TIMEOUT, RECORD, BurstClient
+from jingle.transports.ibb import BLOCK_SIZE
+from jingle.transports.ibb_session import MODEST_BLOCK
 
 from .wire import OWN
 
@@ -73,6 +77,13 @@ async def test_a_burst_leaves_in_whole_records(sizes: list[int]) -> None:
     assert {len(each) for each in wire.records} == {RECORD}
     assert wire.written.rstrip(b" ") == b"".join(stanzas)
     assert len(wire.written) - sum(sizes) < RECORD
+
+
+@pytest.mark.parametrize(("size", "records"), [(MODEST_BLOCK, 3), (BLOCK_SIZE, 7)])
+def test_in_band_blocks_nearly_fill_their_records(size: int, records: int) -> None:
+    """With room for the addresses."""
+    block = Data(seq=65535, sid="0123456789abcdef", data=bytes(size))
+    assert records * RECORD - 600 < len(to_string(block)) < records * RECORD - 400
 
 
 async def test_one_stanza_of_less_than_a_record_is_not_filled() -> None:

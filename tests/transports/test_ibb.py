@@ -29,7 +29,8 @@ from jingle.testing.streams import (
 from jingle.transports import ibb, ibb_session
 from jingle.transports.base import Security
 from jingle.transports.ibb import IbbStreamTransport
-from jingle.transports.ibb_session import IbbRouter, IbbSession
+from jingle.transports.ibb_router import IbbRouter
+from jingle.transports.ibb_session import IbbSession
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -253,17 +254,13 @@ async def test_large_blocks_are_for_a_path_that_has_shown_to_be_quick() -> None:
     await close()
 
 
-async def test_blocks_become_smaller_where_a_path_has_become_slow() -> None:
-    network = MemoryNetwork(delay=0.002)
-    ours, theirs, close = sessions(65535, network)
+async def test_blocks_become_smaller_where_a_path_has_become_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs, close = sessions(65535, MemoryNetwork(delay=0.002))
     receiving = asyncio.ensure_future(receive_all(theirs))
     await ours.send(bytes(1_000_000))
-    quick, slow = ibb_session.QUICK, ibb_session.SLOW
-    ibb_session.QUICK, ibb_session.SLOW = 0.0, 0.0
-    try:
-        await ours.send(bytes(1_000_000))
-    finally:
-        ibb_session.QUICK, ibb_session.SLOW = quick, slow
+    monkeypatch.setattr(ibb_session, "QUICK", 0.0)
+    monkeypatch.setattr(ibb_session, "SLOW", 0.0)
+    await ours.send(bytes(1_000_000))
     await ours.send_eof()
     assert len(await receiving) == 2_000_000
     blocks = [len(block.data) for block in sent(cast(MemoryStanzaPort, ours._port), Data)]
